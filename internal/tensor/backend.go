@@ -1,0 +1,34 @@
+package tensor
+
+// Backend is a device that speaks Ops and owns memory.
+type Backend interface {
+	Ops
+	// Name is what people call the device: "cpu avx512-bf16, 8 threads".
+	Name() string
+	// New is zeroed memory that lives until Free or Close.
+	New(rows, cols int, d DType) (Tensor, error)
+	// Free gives back memory from New; it must be the whole tensor.
+	Free(t Tensor)
+	// NewGroup is a home for weights that arrive and leave together.
+	NewGroup() Group
+	// Reserve makes the scratch arena at least this large; the size is found
+	// by a dry run. Nothing may be in use from it.
+	Reserve(scratchBytes int) error
+	// Sync waits until all verbs have finished and returns Err.
+	Sync() error
+	// Close frees everything.
+	Close() error
+}
+
+// Group is weights that arrive and leave together: one block, or one encoder.
+type Group interface {
+	// Bind gives the backend a row-major matrix as the checkpoint holds it.
+	// raw may be a mapping of a file: it must stay mapped until Drop. A dry
+	// backend takes nil.
+	Bind(raw []byte, rows, cols int, d DType) (Tensor, error)
+	// Need waits until the group is resident, and starts fetching next, which
+	// may be nil.
+	Need(next Group)
+	// Drop gives the memory back. The group's tensors are dead afterwards.
+	Drop()
+}
