@@ -1,0 +1,104 @@
+package checkpoint
+
+import (
+	"errors"
+	"io/fs"
+	"math"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// File is one safetensors file, mapped into memory. It is a Source.
+type File struct {
+	path     string
+	mapping  []byte // to unmap; nil for bytes given
+	names    []string
+	tensors  map[string]Raw
+	metadata map[string]string
+}
+
+// OpenFile maps a safetensors file and checks its header. Errors are *Error.
+func OpenFile(path string) (*File, error) {
+	data, err := mapFile(path)
+	if err != nil {
+		return nil, &Error{Path: path, Problem: bare(err).Error()}
+	}
+	f, err := OpenBytes(path, data)
+	if err != nil {
+		_ = unix.Munmap(data) // the first error is the one to tell
+		return nil, err
+	}
+	f.mapping = data
+	return f, nil
+}
+
+// OpenBytes reads a safetensors file that is in memory already; name is for
+// messages.
+func OpenBytes(name string, data []byte) (*File, error) {
+	h, problem := parse(data)
+	if problem != nil {
+		problem.Path = name
+		return nil, problem
+	}
+	f := &File{path: name, tensors: make(map[string]Raw, len(h.entries)), metadata: h.metadata}
+	for _, e := range h.entries {
+		f.names = append(f.names, e.name)
+		f.tensors[e.name] = Raw{Shape: e.shape, Type: e.dtype, Bytes: data[h.data+e.lo : h.data+e.hi : h.data+e.hi]}
+	}
+	return f, nil
+}
+
+func mapFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, errors.New("is no regular file")
+	case info.Size() == 0:
+		return nil, errors.New("is empty: download it again")
+	case info.Size() > math.MaxInt:
+		return nil, errors.New("is too large for this machine's address space")
+	}
+	return unix.Mmap(int(f.Fd()), 0, int(info.Size()), unix.PROT_READ, unix.MAP_SHARED)
+}
+
+// bare is err without operation and path, which the message has already.
+func bare(err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return p.Err
+	}
+	return err
+}
+
+// Tensor implements Source.
+func (f *File) Tensor(name string) (Raw, bool) {
+	r, ok := f.tensors[name]
+	return r, ok
+}
+
+// Names implements Source: the tensors in the order of their bytes.
+func (f *File) Names() []string { return f.names }
+
+// Metadata is the header's free text.
+func (f *File) Metadata() map[string]string { return f.metadata }
+
+// String is the file's path.
+func (f *File) String() string { return f.path }
+
+// Close unmaps the file. Windows of it must not be used afterwards.
+func (f *File) Close() error {
+	mapping := f.mapping
+	f.mapping, f.tensors = nil, nil
+	if mapping == nil {
+		return nil
+	}
+	return unix.Munmap(mapping)
+}

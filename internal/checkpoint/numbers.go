@@ -1,0 +1,105 @@
+package checkpoint
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+
+	"taca/internal/tensor"
+)
+
+// Floats decodes a tensor of weights, in its own order.
+func Floats(r Raw) ([]float32, error) {
+	d, ok := tensor.ParseDType(r.Type)
+	if !ok {
+		return nil, fmt.Errorf("numbers of format %s are no weights", r.Type)
+	}
+	out := make([]float32, len(r.Bytes)/d.Size())
+	for i := range out {
+		out[i] = decode(d, r.Bytes[i*d.Size():])
+	}
+	return out, nil
+}
+
+func decode(d tensor.DType, b []byte) float32 {
+	switch d {
+	case tensor.F32:
+		return math.Float32frombits(binary.LittleEndian.Uint32(b))
+	case tensor.BF16:
+		return math.Float32frombits(uint32(binary.LittleEndian.Uint16(b)) << 16)
+	case tensor.F16:
+		return half(binary.LittleEndian.Uint16(b))
+	default:
+		return eighth(b[0])
+	}
+}
+
+// half widens IEEE binary16.
+func half(h uint16) float32 {
+	sign, exponent, fraction := uint32(h>>15)<<31, int(h>>10&31), float64(h&1023)/1024
+	var v float64
+	switch exponent {
+	case 0:
+		v = math.Ldexp(fraction, -14)
+	case 31:
+		if fraction != 0 {
+			return float32(math.NaN())
+		}
+		v = math.Inf(1)
+	default:
+		v = math.Ldexp(1+fraction, exponent-15)
+	}
+	return math.Float32frombits(math.Float32bits(float32(v)) | sign)
+}
+
+// eighth widens F8_E4M3, the variant without infinities.
+func eighth(b byte) float32 {
+	sign, exponent, fraction := uint32(b>>7)<<31, int(b>>3&15), float64(b&7)/8
+	if b&0x7f == 0x7f {
+		return float32(math.NaN())
+	}
+	v := math.Ldexp(1+fraction, exponent-7)
+	if exponent == 0 {
+		v = math.Ldexp(fraction, -6)
+	}
+	return math.Float32frombits(math.Float32bits(float32(v)) | sign)
+}
+
+// NonFinite names the weights of s that hold NaN or Inf. It reads every byte,
+// so it is for explaining a broken picture, not for loading.
+func NonFinite(s Source) []string {
+	var bad []string
+	for _, name := range s.Names() {
+		raw, _ := s.Tensor(name)
+		if d, ok := tensor.ParseDType(raw.Type); ok && hasNonFinite(d, raw.Bytes) {
+			bad = append(bad, name)
+		}
+	}
+	return bad
+}
+
+// hasNonFinite looks for an exponent of all ones.
+func hasNonFinite(d tensor.DType, b []byte) bool {
+	switch d {
+	case tensor.F32:
+		for ; len(b) >= 4; b = b[4:] {
+			if binary.LittleEndian.Uint32(b)&0x7f800000 == 0x7f800000 {
+				return true
+			}
+		}
+	case tensor.BF16, tensor.F16:
+		ones := map[tensor.DType]uint16{tensor.BF16: 0x7f80, tensor.F16: 0x7c00}[d]
+		for ; len(b) >= 2; b = b[2:] {
+			if binary.LittleEndian.Uint16(b)&ones == ones {
+				return true
+			}
+		}
+	case tensor.F8E4M3:
+		for _, v := range b {
+			if v&0x7f == 0x7f {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,28 @@
+package checkpoint
+
+// Raw is one tensor as the file holds it.
+type Raw struct {
+	Shape []int  // row-major, outermost first
+	Type  string // number format as safetensors spells it: F32, BF16, I64, ...
+	Bytes []byte // a window of the mapping; nil where only shapes are known
+}
+
+// Elements is the product of the shape.
+func (r Raw) Elements() int {
+	n := 1
+	for _, d := range r.Shape {
+		n *= d
+	}
+	return n
+}
+
+// Source finds tensors by their canonical (diffusers) names. It is the seam
+// behind which other programs' spellings are renamed.
+type Source interface {
+	// Tensor is the tensor called name; false where there is none.
+	Tensor(name string) (Raw, bool)
+	// Names lists all tensors in a stable order.
+	Names() []string
+	// String says where the tensors come from, for error messages.
+	String() string
+}

@@ -1,0 +1,91 @@
+package checkpoint
+
+import (
+	"bufio"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+)
+
+// Tensor is a tensor to be written.
+type Tensor struct {
+	Name string
+	Raw
+}
+
+// FromFloats is an F32 tensor of the given values.
+func FromFloats(name string, shape []int, values []float32) Tensor {
+	data := make([]byte, 0, 4*len(values))
+	for _, v := range values {
+		data = binary.LittleEndian.AppendUint32(data, math.Float32bits(v))
+	}
+	return Tensor{name, Raw{Shape: shape, Type: "F32", Bytes: data}}
+}
+
+// Write writes a safetensors file in one piece: a temporary file beside it is
+// filled, then renamed. After an error nothing is left behind.
+func Write(path string, tensors []Tensor, metadata map[string]string) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), ".taca-*")
+	if err != nil {
+		return fmt.Errorf("write %s: %w: choose another place", path, bare(err))
+	}
+	defer func() {
+		if err != nil {
+			_ = os.Remove(f.Name())
+			err = fmt.Errorf("write %s: %w: free some space or choose another place", path, bare(err))
+		}
+	}()
+	w := bufio.NewWriterSize(f, 1<<20)
+	err = errors.Join(WriteTo(w, tensors, metadata), w.Flush(), f.Chmod(0o644), f.Sync(), f.Close())
+	if err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}
+
+// WriteTo writes the safetensors format, tensors in the order given.
+func WriteTo(w io.Writer, tensors []Tensor, metadata map[string]string) error {
+	head, err := encodeHeader(tensors, metadata)
+	if err != nil {
+		return err
+	}
+	if _, err := w.Write(binary.LittleEndian.AppendUint64(nil, uint64(len(head)))); err != nil {
+		return err
+	}
+	if _, err := w.Write(head); err != nil {
+		return err
+	}
+	for _, t := range tensors {
+		if _, err := w.Write(t.Bytes); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// encodeHeader is the JSON, padded with spaces so that the tensors start at a
+// multiple of 8.
+func encodeHeader(tensors []Tensor, metadata map[string]string) ([]byte, error) {
+	head := map[string]any{}
+	if len(metadata) > 0 {
+		head["__metadata__"] = metadata
+	}
+	at := 0
+	for _, t := range tensors {
+		if _, twice := head[t.Name]; twice {
+			return nil, fmt.Errorf("two tensors are called %q", t.Name)
+		}
+		head[t.Name] = map[string]any{"dtype": t.Type, "shape": append([]int{}, t.Shape...), "data_offsets": [2]int{at, at + len(t.Bytes)}}
+		at += len(t.Bytes)
+	}
+	text, err := json.Marshal(head)
+	for len(text)%8 != 0 {
+		text = append(text, ' ')
+	}
+	return text, err
+}
