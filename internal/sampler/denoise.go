@@ -1,0 +1,96 @@
+package sampler
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"taca/internal/model"
+	"taca/internal/tensor"
+)
+
+// Gate is an adapter as the sampler sees it.
+type Gate interface {
+	// Set switches the adapter on or off.
+	Set(on bool)
+}
+
+// Run is one denoising run.
+type Run struct {
+	Schedule Schedule
+	Gamma    GammaSchedule
+	Gates    []Gate  // adapters active exactly in the steps where gamma is not 1
+	Embedded float32 // guidance the model embeds (FLUX dev)
+	CFG      float32 // classifier-free guidance, where there is a Negative
+	Grid     tensor.Grid
+	Positive model.Conditioning
+	Negative model.Conditioning // or none
+}
+
+// Progress is a step that is done.
+type Progress struct {
+	Step, Steps  int // Step counts from 0
+	Sigma, Gamma float32
+}
+
+// NotFinite is latents that hold NaN or Inf after a step.
+type NotFinite struct{ Step int }
+
+// Error names the step.
+func (e *NotFinite) Error() string {
+	return fmt.Sprintf("the latents hold NaN or Inf after step %d", e.Step+1)
+}
+
+// Denoise integrates x, noise of Grid's patches in F32, to image latents in
+// place, and calls done after each step. Both halves of classifier-free
+// guidance have the same gamma and gates, as in TACA's official code.
+func Denoise(ctx context.Context, b tensor.Backend, m model.Denoiser, x tensor.Tensor, r Run, done func(Progress)) error {
+	defer b.Release(b.Mark())
+	defer set(r.Gates, false)
+	v := b.Scratch(x.Rows, x.Cols, tensor.F32)
+	negative := b.Scratch(x.Rows, x.Cols, tensor.F32)
+	for i := range r.Schedule.Steps() {
+		sigma, next := r.Schedule[i], r.Schedule[i+1]
+		gamma := r.Gamma(i, sigma)
+		set(r.Gates, gamma != 1)
+		step := model.Step{Sigma: sigma, Guidance: r.Embedded, Gamma: gamma, Grid: r.Grid, Text: r.Positive}
+		if err := m.Velocity(ctx, v, x, step); err != nil {
+			return err
+		}
+		if !r.Negative.None() {
+			step.Text = r.Negative
+			if err := m.Velocity(ctx, negative, x, step); err != nil {
+				return err
+			}
+			b.Mix(v, r.CFG, v, 1-r.CFG, negative) // negative + CFG·(v − negative)
+		}
+		b.Observe("velocity", v)
+		b.Mix(x, 1, x, next-sigma, v) // Euler
+		if err := finite(b, x, i); err != nil {
+			return err
+		}
+		done(Progress{Step: i, Steps: r.Schedule.Steps(), Sigma: sigma, Gamma: gamma})
+	}
+	return b.Err()
+}
+
+func set(gates []Gate, on bool) {
+	for _, g := range gates {
+		g.Set(on)
+	}
+}
+
+// finite looks for NaN after every step, so that a broken night ends at once.
+func finite(b tensor.Backend, x tensor.Tensor, step int) error {
+	host := make([]float32, x.Rows*x.Cols)
+	b.Download(host, x)
+	if err := b.Err(); err != nil {
+		return err
+	}
+	for _, v := range host {
+		if v-v != 0 || math.IsNaN(float64(v)) {
+			return &NotFinite{Step: step}
+		}
+	}
+	return nil
+}

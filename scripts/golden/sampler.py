@@ -1,0 +1,63 @@
+"""Noise and schedules of torch and diffusers.
+
+    python sampler.py
+
+Writes internal/sampler/testdata/golden.json: torch.randn of CPU generators, and the sigmas that
+FluxPipeline and StableDiffusion3Pipeline set for published and unusual scheduler configs.
+"""
+
+import json
+
+import numpy as np
+import torch
+from diffusers import FlowMatchEulerDiscreteScheduler
+from diffusers.pipelines.flux.pipeline_flux import calculate_shift
+
+import common
+
+DEV = dict(num_train_timesteps=1000, shift=3.0, use_dynamic_shifting=True, base_shift=0.5, max_shift=1.15, base_image_seq_len=256, max_image_seq_len=4096)
+CONFIGS = {
+    "flux-dev": DEV,
+    "flux-schnell": dict(num_train_timesteps=1000, shift=1.0),
+    "sd35": dict(num_train_timesteps=1000, shift=3.0),
+    "linear": dict(DEV, time_shift_type="linear"),
+    "terminal": dict(DEV, shift_terminal=0.02),
+}
+
+
+def noise() -> list[dict]:
+    out = []
+    for seed in (0, 1, 42, 2**31, 2**32 + 5):
+        for n in (1, 2, 7, 15, 16, 17, 31, 64, 1000, 4096):
+            values = torch.randn(n, generator=torch.Generator("cpu").manual_seed(seed))
+            keep = values if n <= 64 else torch.cat([values[:8], values[-24:]])
+            out.append(dict(seed=seed, n=n, head=keep[: -24 if n > 64 else n].tolist(), tail=keep[-24:].tolist() if n > 64 else []))
+    return out
+
+
+def schedules() -> list[dict]:
+    out = []
+    for name, config in CONFIGS.items():
+        for steps in (1, 2, 4, 20, 28, 30, 50):
+            for tokens in (64, 1024, 4096, 5000):
+                for family in ("flux", "sd3"):
+                    scheduler = FlowMatchEulerDiscreteScheduler(**config)
+                    c = scheduler.config
+                    mu = calculate_shift(tokens, c.base_image_seq_len, c.max_image_seq_len, c.base_shift, c.max_shift)
+                    if family == "flux":
+                        scheduler.set_timesteps(steps, sigmas=np.linspace(1.0, 1 / steps, steps), mu=mu)
+                    else:
+                        scheduler.set_timesteps(steps, **(dict(mu=mu) if c.use_dynamic_shifting else {}))
+                    if not c.use_dynamic_shifting and tokens != 64:
+                        continue
+                    if bool(torch.isfinite(scheduler.sigmas).all()):
+                        out.append(dict(family=family, config=name, steps=steps, tokens=tokens, sigmas=scheduler.sigmas.tolist()))
+    return out
+
+
+if __name__ == "__main__":
+    path = common.REPOSITORY / "internal/sampler/testdata/golden.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    told = dict(versions=common.versions(), configs=CONFIGS, noise=noise(), schedules=schedules())
+    path.write_text(json.dumps(told, separators=(",", ":")) + "\n")
+    print(path.stat().st_size, "bytes")
