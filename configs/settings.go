@@ -1,0 +1,55 @@
+package configs
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Settings is what a preset or a --config file may say; the names are the
+// flags' with underscores. A key that is absent leaves its field alone, so
+// that several files can be laid over each other.
+type Settings struct {
+	Model     string   `yaml:"model"`
+	Prompt    string   `yaml:"prompt"`
+	Negative  string   `yaml:"negative_prompt"`
+	Width     int      `yaml:"width"`
+	Height    int      `yaml:"height"`
+	Steps     int      `yaml:"steps"`
+	Guidance  float32  `yaml:"guidance"`
+	TrueCFG   float32  `yaml:"true_cfg"`
+	Seed      int64    `yaml:"seed"`
+	Count     int      `yaml:"count"`
+	MaxLength int      `yaml:"max_sequence_length"`
+	Gamma     float32  `yaml:"gamma"`
+	GammaN    int      `yaml:"gamma_steps"`
+	GammaT    float32  `yaml:"gamma_threshold"`
+	LoRA      []string `yaml:"lora"`      // FILE[:SCALE], always active
+	TACALoRA  []string `yaml:"taca_lora"` // FILE[:SCALE], active where gamma is not 1
+	Device    string   `yaml:"device"`
+	DType     string   `yaml:"dtype"`
+	Threads   int      `yaml:"threads"`
+	Output    string   `yaml:"output"`
+}
+
+// Defaults are the settings before any preset, file or flag. Zero sizes, steps
+// and lengths mean the model's own.
+func Defaults() Settings {
+	return Settings{Seed: 42, Count: 1, Gamma: 1.2, GammaT: 970, Guidance: -1, Device: "auto", DType: "auto"}
+}
+
+// Overlay reads YAML over s. Unknown keys are refused; name is for the error.
+func (s *Settings) Overlay(data []byte, name string) error { return decode(data, s, name) }
+
+// decode reads one strict YAML document.
+func decode(data []byte, into any, name string) error {
+	d := yaml.NewDecoder(bytes.NewReader(data))
+	d.KnownFields(true)
+	if err := d.Decode(into); err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("read %s: %w", name, err)
+	}
+	return nil
+}
