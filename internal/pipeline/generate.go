@@ -1,0 +1,148 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"strings"
+
+	"taca/internal/checkpoint"
+	"taca/internal/model"
+	"taca/internal/model/vae"
+	"taca/internal/sampler"
+	"taca/internal/tensor"
+)
+
+// Picture is what a request became.
+type Picture struct {
+	Image    *image.NRGBA
+	Latents  []float32   // before decoding, in the order (channel, y, x)
+	Channels int         // of the latents
+	Grid     tensor.Grid // of the latents
+}
+
+// Texts are a request's encoded prompts; Negative is empty without
+// classifier-free guidance.
+type Texts struct {
+	Positive, Negative Text
+	Cuts               []Cut
+}
+
+// Read encodes what a request says.
+func (p *Pipeline) Read(ctx context.Context, r Request, watch Watcher) (Texts, error) {
+	if err := r.Check(p.geometry.Unit()); err != nil {
+		return Texts{}, err
+	}
+	if err := p.reserve(r); err != nil {
+		return Texts{}, err
+	}
+	prompts := []string{r.Prompt}
+	if p.family.guide(r, &sampler.Run{}) {
+		prompts = append(prompts, r.Negative)
+	}
+	texts, cuts, err := p.Encode(ctx, prompts, r.MaxLength, watch)
+	if err != nil {
+		return Texts{}, err
+	}
+	read := Texts{Positive: texts[0], Cuts: cuts}
+	if len(texts) > 1 {
+		read.Negative = texts[1]
+	}
+	return read, nil
+}
+
+// Paint makes the picture of r from its encoded prompts.
+func (p *Pipeline) Paint(ctx context.Context, r Request, t Texts, watch Watcher) (*Picture, error) {
+	if err := errors.Join(r.Check(p.geometry.Unit()), p.reserve(r)); err != nil {
+		return nil, err
+	}
+	grid := p.geometry.Patches(r.Width, r.Height)
+	x, err := p.noise(r, grid)
+	if err != nil {
+		return nil, err
+	}
+	defer p.backend.Free(x)
+
+	run := sampler.Run{Gamma: r.TACA.Schedule(), Gates: p.gates, Grid: grid}
+	p.family.guide(r, &run)
+	if run.Schedule, err = p.family.schedule(p.scheduler, r.Steps, grid.Rows()); err != nil {
+		return nil, err
+	}
+	if run.Positive, err = place(p.backend, t.Positive); err != nil {
+		return nil, err
+	}
+	defer discard(p.backend, run.Positive)
+	if t.Negative.tokens.n > 0 {
+		if run.Negative, err = place(p.backend, t.Negative); err != nil {
+			return nil, err
+		}
+		defer discard(p.backend, run.Negative)
+	}
+	if err := p.denoise(ctx, x, run, watch); err != nil {
+		return nil, err
+	}
+	return p.decode(ctx, x, grid, watch)
+}
+
+// noise is the latents a run starts from, as rows of tokens.
+func (p *Pipeline) noise(r Request, grid tensor.Grid) (tensor.Tensor, error) {
+	n := grid.Rows() * p.geometry.PatchColumns()
+	start := r.Latents
+	if start == nil {
+		start = sampler.Noise(uint64(r.Seed), n)
+	}
+	if len(start) != n {
+		size := p.geometry.Latent(grid)
+		return tensor.Tensor{}, usage("latents of %d values: a %d×%d picture needs [1, %d, %d, %d]",
+			len(start), r.Width, r.Height, p.geometry.Channels, size.Height, size.Width)
+	}
+	x, err := p.backend.New(grid.Rows(), p.geometry.PatchColumns(), tensor.F32)
+	if err != nil {
+		return x, err
+	}
+	p.backend.Upload(x, p.geometry.Pack(start, grid))
+	return x, nil
+}
+
+func (p *Pipeline) denoise(ctx context.Context, x tensor.Tensor, run sampler.Run, watch Watcher) error {
+	watch.tell(Event{Stage: Denoising, Total: run.Schedule.Steps(), Gamma: run.Gamma(0, run.Schedule[0])})
+	err := sampler.Denoise(ctx, p.backend, p.denoiser, x, run, func(at sampler.Progress) {
+		watch.tell(Event{Stage: Denoising, Done: at.Step + 1, Total: at.Steps, Gamma: at.Gamma})
+	})
+	var broken *sampler.NotFinite
+	if errors.As(err, &broken) {
+		return p.explain(err)
+	}
+	return err
+}
+
+// explain says where NaN comes from, if it is in the files.
+func (p *Pipeline) explain(err error) error {
+	for _, source := range p.weights.open {
+		if bad := checkpoint.NonFinite(source); len(bad) > 0 {
+			return fmt.Errorf("%w: %s holds NaN or Inf in %s: download it again", err, source, strings.Join(bad[:min(3, len(bad))], ", "))
+		}
+	}
+	return fmt.Errorf("%w: the weights are finite; try --dtype f32", err)
+}
+
+func (p *Pipeline) decode(ctx context.Context, x tensor.Tensor, grid tensor.Grid, watch Watcher) (*Picture, error) {
+	watch.tell(Event{Stage: Decoding, Total: 1})
+	b := p.backend
+	defer b.Release(b.Mark())
+	size := p.geometry.Latent(grid)
+	packed := fetch(b, x)
+	picture := &Picture{Latents: p.geometry.Unpack(packed.data, grid), Channels: p.geometry.Channels, Grid: size}
+
+	pixelRows := model.Geometry{Downscale: 1, Patch: 1, Channels: p.geometry.Channels}
+	z := b.Scratch(size.Rows(), p.geometry.Channels, tensor.F32)
+	b.Upload(z, pixelRows.Pack(picture.Latents, size))
+	pixels, full, err := p.decoder.Decode(ctx, z, size)
+	if err != nil {
+		return nil, fmt.Errorf("decode the latents: %w", err)
+	}
+	picture.Image = vae.Pixels(fetch(b, pixels).data, full)
+	watch.tell(Event{Stage: Decoding, Done: 1, Total: 1})
+	return picture, b.Err()
+}

@@ -1,0 +1,178 @@
+package pipeline_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"image"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"taca/internal/checkpoint"
+	"taca/internal/cpu"
+	"taca/internal/demo"
+	"taca/internal/pipeline"
+	"taca/internal/tensor"
+)
+
+// The goldens are what diffusers made of tiny random models, from a seed
+// alone: scripts/golden/pipelines.py.
+
+type golden struct {
+	Prompt                     string
+	Width, Height, Steps, Text int
+	Cases                      []struct {
+		Name       string
+		Seed       int64
+		Gamma      float32
+		GammaSteps int `json:"gamma_steps"`
+		LoRA       float32
+		Guidance   float32
+		TrueCFG    float32 `json:"true_cfg"`
+		Negative   string
+	}
+}
+
+func TestAgainstDiffusers(t *testing.T) {
+	for _, name := range []string{"flux", "schnell", "sd3", "sd3-no-t5"} {
+		file, err := checkpoint.OpenFile(filepath.Join("testdata", name, "golden.safetensors"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer file.Close()
+		var want golden
+		if err := json.Unmarshal([]byte(file.Metadata()["golden"]), &want); err != nil {
+			t.Fatal(err)
+		}
+		folder := withTokenizers(t, filepath.Join("testdata", name, "model"))
+		for _, c := range want.Cases {
+			r := pipeline.Request{Prompt: want.Prompt, Negative: c.Negative, Width: want.Width, Height: want.Height, Steps: want.Steps,
+				Guidance: c.Guidance, TrueCFG: c.TrueCFG, Seed: c.Seed, MaxLength: want.Text,
+				TACA: pipeline.TACA{Gamma: c.Gamma, Steps: c.GammaSteps}}
+			var loras []pipeline.LoRA
+			if c.LoRA != 0 {
+				loras = []pipeline.LoRA{{Path: filepath.Join("testdata", name, "lora.safetensors"), Scale: c.LoRA}}
+			}
+			reference := floats(t, file, c.Name+".latents")
+			t.Run(name+"/"+c.Name+"/f32", func(t *testing.T) {
+				p := paint(t, folder, r, pipeline.Config{DType: tensor.F32, LoRAs: loras})
+				if e := relative(p.Latents, reference); !(e <= 1e-4) {
+					t.Errorf("latents: relative error %.2e, want at most 1e-4", e)
+				}
+				raw, _ := file.Tensor(c.Name + ".pixels")
+				if d := largest(p.Image, raw.Bytes); d > 1 {
+					t.Errorf("pixels: a channel differs by %d of 255, want at most 1", d)
+				}
+			})
+			t.Run(name+"/"+c.Name+"/bf16", func(t *testing.T) {
+				p := paint(t, folder, r, pipeline.Config{DType: tensor.BF16, LoRAs: loras})
+				naive := relative(floats(t, file, c.Name+".bf16.latents"), reference)
+				if e := relative(p.Latents, reference); !(e <= 2*naive) {
+					t.Errorf("latents: relative error %.2e, want at most twice diffusers' own in bf16, %.2e", e, naive)
+				}
+			})
+		}
+	}
+}
+
+func paint(t *testing.T, folder string, r pipeline.Request, c pipeline.Config) *pipeline.Picture {
+	t.Helper()
+	ctx := context.Background()
+	b, err := cpu.Open(2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	files, err := checkpoint.OpenFolder(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := pipeline.Read(files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := pipeline.Open(ctx, m, b, c, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	texts, err := p.Read(ctx, r, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	picture, err := p.Paint(ctx, r, texts, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return picture
+}
+
+// withTokenizers is a copy of a model folder with the embedded model's
+// tokenizers, which the goldens were made with.
+func withTokenizers(t *testing.T, folder string) string {
+	t.Helper()
+	dir := t.TempDir()
+	tokens := demo.Folder().FS()
+	err := os.CopyFS(dir, os.DirFS(folder))
+	for to, from := range map[string]string{"tokenizer": "tokenizer", "tokenizer_2": "tokenizer_2", "tokenizer_3": "tokenizer_2"} {
+		if to == "tokenizer_2" && isSD3(folder) { // its second encoder is a CLIP too
+			from = "tokenizer"
+		}
+		sub, subErr := fs.Sub(tokens, from)
+		err = errors.Join(err, subErr, os.CopyFS(filepath.Join(dir, to), sub))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func isSD3(folder string) bool {
+	data, err := os.ReadFile(filepath.Join(folder, "model_index.json"))
+	var index struct {
+		Class string `json:"_class_name"`
+	}
+	return err == nil && json.Unmarshal(data, &index) == nil && index.Class == "StableDiffusion3Pipeline"
+}
+
+func floats(t *testing.T, f *checkpoint.File, name string) []float32 {
+	t.Helper()
+	raw, ok := f.Tensor(name)
+	if !ok {
+		t.Fatalf("the golden has no %s", name)
+	}
+	values, err := checkpoint.Floats(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return values
+}
+
+// relative is ‖got − want‖ / ‖want‖.
+func relative(got, want []float32) float64 {
+	if len(got) != len(want) {
+		return math.NaN()
+	}
+	var apart, size float64
+	for i, w := range want {
+		d := float64(got[i]) - float64(w)
+		apart, size = apart+d*d, size+float64(w)*float64(w)
+	}
+	return math.Sqrt(apart / size)
+}
+
+// largest is the largest difference of a channel between a picture and rgb
+// bytes.
+func largest(img *image.NRGBA, rgb []byte) int {
+	most := 0
+	for i := range len(rgb) / 3 {
+		for c := range 3 {
+			d := int(img.Pix[4*i+c]) - int(rgb[3*i+c])
+			most = max(most, d, -d)
+		}
+	}
+	return most
+}

@@ -1,0 +1,98 @@
+package pipeline
+
+import (
+	"errors"
+	"fmt"
+
+	"taca/internal/checkpoint"
+	"taca/internal/dry"
+	"taca/internal/model"
+	"taca/internal/model/vae"
+	"taca/internal/sampler"
+	"taca/internal/tensor"
+)
+
+// Model is a model folder whose configuration has been read and found sound.
+// It holds no weights: Open adds them, Plan does without.
+type Model struct {
+	Name      string // the folder, as messages call it
+	Class     string // of model_index.json
+	folder    *checkpoint.Folder
+	family    family
+	scheduler sampler.Config
+	vae       vae.Config
+}
+
+// Read reads the configuration of a diffusers folder. All that is missing or
+// wrong is reported together.
+func Read(f *checkpoint.Folder) (*Model, error) {
+	fam, class, err := openFamily(f)
+	if fam == nil {
+		return nil, err
+	}
+	m := &Model{Name: f.String(), Class: class, folder: f, family: fam}
+	err = errors.Join(err,
+		f.ReadJSON("scheduler/scheduler_config.json", &m.scheduler),
+		f.ReadJSON("vae/config.json", &m.vae))
+	if err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// Defaults are the settings the model's authors recommend.
+func (m *Model) Defaults() Defaults { return m.family.defaults() }
+
+// Geometry relates image sizes to latents and tokens.
+func (m *Model) Geometry() (model.Geometry, error) {
+	d, err := m.family.denoiser(m.shapes(dry.New(), tensor.F32))
+	if err != nil {
+		return model.Geometry{}, err
+	}
+	g := d.Geometry()
+	g.Downscale = m.vae.Downscale()
+	if g.Channels != m.vae.LatentChannels {
+		return g, fmt.Errorf("%s: the transformer has %d latent channels, the VAE %d", m.Name, g.Channels, m.vae.LatentChannels)
+	}
+	return g, nil
+}
+
+// shapes is an environment without weights.
+func (m *Model) shapes(b tensor.Backend, d tensor.DType) env {
+	return env{backend: b, dtype: d, weights: func(string) (checkpoint.Source, error) { return nil, nil }}
+}
+
+// EachPart visits the weights of every component, mapped while visit runs.
+func (m *Model) EachPart(visit func(name string, s checkpoint.Source)) error {
+	w := newWeights(m.folder)
+	var errs []error
+	for _, name := range m.parts() {
+		s, err := w.component(name)
+		if err == nil {
+			visit(name, s)
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(append(errs, w.close())...)
+}
+
+// StoredAs reports whether the first tensor of a component has the format d.
+func (m *Model) StoredAs(component string, d tensor.DType) bool {
+	w := newWeights(m.folder)
+	defer w.close()
+	s, err := w.component(component)
+	if err != nil || len(s.Names()) == 0 {
+		return false
+	}
+	first, _ := s.Tensor(s.Names()[0])
+	return first.Type == d.String()
+}
+
+// parts are the components that hold weights, in the order they run.
+func (m *Model) parts() []string {
+	var names []string
+	for _, e := range m.family.encoders() {
+		names = append(names, e.component())
+	}
+	return append(names, "transformer", "vae")
+}

@@ -1,0 +1,156 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+
+	"taca/internal/checkpoint"
+	"taca/internal/dry"
+	"taca/internal/lora"
+	"taca/internal/model"
+	"taca/internal/model/vae"
+	"taca/internal/sampler"
+	"taca/internal/tensor"
+	"taca/internal/tokenizer"
+)
+
+// Config is how a model is opened.
+type Config struct {
+	DType tensor.DType // of activations: F32 or BF16
+	LoRAs []LoRA
+}
+
+// LoRA is an adapter file to attach to the denoiser.
+type LoRA struct {
+	Path  string  `json:"path"`
+	Scale float32 `json:"scale"`
+	TACA  bool    `json:"taca,omitempty"` // active exactly in the steps where gamma is not 1
+}
+
+// Pipeline is a model opened on a backend, ready for any number of pictures,
+// one at a time.
+type Pipeline struct {
+	*Model
+	backend    tensor.Backend
+	config     Config
+	weights    *weights
+	tokenizers []tokenizer.Tokenizer
+	geometry   model.Geometry
+	denoiser   denoiser
+	decoder    *vae.Decoder
+	gates      []sampler.Gate // of LoRAs that follow gamma
+	adapters   []*checkpoint.File
+	reserved   map[string]bool // request shapes whose scratch has been found
+}
+
+// Open maps the weights of m and checks every component against its config,
+// reporting all defects together, before any work is done.
+func Open(ctx context.Context, m *Model, b tensor.Backend, c Config, watch Watcher) (*Pipeline, error) {
+	p := &Pipeline{Model: m, backend: b, config: c, weights: newWeights(m.folder), reserved: map[string]bool{}}
+	if err := p.open(ctx, watch); err != nil {
+		return nil, errors.Join(err, p.Close())
+	}
+	return p, nil
+}
+
+func (p *Pipeline) open(ctx context.Context, watch Watcher) error {
+	steps := len(p.family.encoders()) + 2 + len(p.config.LoRAs)
+	done := 0
+	part := func(what string, do func() error) error {
+		watch.tell(Event{Stage: Loading, Done: done, Total: steps, What: what})
+		done++
+		return errors.Join(ctx.Err(), do())
+	}
+	var errs []error
+	for _, e := range p.family.encoders() {
+		errs = append(errs, part(e.component(), func() error { return p.checkEncoder(e) }))
+	}
+	errs = append(errs, part("transformer", p.openDenoiser), part("vae", p.openDecoder))
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	for _, l := range p.config.LoRAs {
+		if err := part(l.Path, func() error { return p.attach(l) }); err != nil {
+			return err
+		}
+	}
+	watch.tell(Event{Stage: Loading, Done: steps, Total: steps})
+	return nil
+}
+
+// env is where the model's parts are opened for real.
+func (p *Pipeline) env() env {
+	return env{backend: p.backend, dtype: p.config.DType, weights: p.weights.component}
+}
+
+// checkEncoder holds an encoder's files against its config without giving
+// them to the device, and reads its tokenizer.
+func (p *Pipeline) checkEncoder(e textEncoder) error {
+	t, err := p.tokenizer(e)
+	p.tokenizers = append(p.tokenizers, t)
+	trial := p.env()
+	trial.backend = dry.New()
+	_, bound := e.open(trial)
+	return errors.Join(err, bound)
+}
+
+func (p *Pipeline) openDenoiser() error {
+	d, err := p.family.denoiser(p.env())
+	if err != nil {
+		return err
+	}
+	p.denoiser = d
+	p.geometry, err = p.Model.Geometry()
+	return err
+}
+
+func (p *Pipeline) openDecoder() error {
+	source, err := p.weights.component("vae")
+	if err != nil {
+		return err
+	}
+	p.decoder, err = vae.Open(p.vae, source, p.backend, p.config.DType)
+	return err
+}
+
+// attach hangs a LoRA on the denoiser's layers.
+func (p *Pipeline) attach(l LoRA) error {
+	f, err := checkpoint.OpenFile(l.Path)
+	if err != nil {
+		return err
+	}
+	p.adapters = append(p.adapters, f)
+	layers := prefixed("transformer.", p.denoiser.Layers())
+	adapter, err := lora.Attach(layers, f, f.Metadata(), p.backend, l.Scale)
+	if err != nil {
+		return err
+	}
+	adapter.Set(!l.TACA)
+	if l.TACA {
+		p.gates = append(p.gates, adapter)
+	}
+	return nil
+}
+
+func prefixed[T any](prefix string, m map[string]T) map[string]T {
+	out := make(map[string]T, len(m))
+	for k, v := range m {
+		out[prefix+k] = v
+	}
+	return out
+}
+
+// Close unmaps the weights. The backend stays open.
+func (p *Pipeline) Close() error {
+	if p.denoiser != nil {
+		p.denoiser.Drop()
+	}
+	if p.decoder != nil {
+		p.decoder.Drop()
+	}
+	errs := []error{p.weights.close()}
+	for _, f := range p.adapters {
+		errs = append(errs, f.Close())
+	}
+	return errors.Join(errs...)
+}

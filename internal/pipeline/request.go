@@ -1,0 +1,77 @@
+package pipeline
+
+import (
+	"fmt"
+
+	"taca/internal/sampler"
+)
+
+// Request is a picture to be made. With the model and the adapters it fixes
+// every pixel; it is what a PNG's metadata stores.
+type Request struct {
+	Prompt    string  `json:"prompt"`
+	Negative  string  `json:"negative_prompt,omitempty"`
+	Width     int     `json:"width"`
+	Height    int     `json:"height"`
+	Steps     int     `json:"steps"`
+	Guidance  float32 `json:"guidance"`           // embedded (FLUX dev) or classifier-free (SD3.5)
+	TrueCFG   float32 `json:"true_cfg,omitempty"` // classifier-free guidance on FLUX; needs a negative prompt
+	Seed      int64   `json:"seed"`
+	MaxLength int     `json:"max_sequence_length"` // T5 tokens
+	TACA      TACA    `json:"taca"`
+
+	Latents []float32 `json:"-"` // replaces the noise: (channel, y, x) order, or nil
+}
+
+// TACA says how strongly visual queries look at text, and when.
+type TACA struct {
+	Gamma     float32 `json:"gamma"`               // 1 is plain attention
+	Steps     int     `json:"steps,omitempty"`     // leading steps it acts on (the official code: 3 of 30); 0: by threshold
+	Threshold float32 `json:"threshold,omitempty"` // or all steps whose timestep, 0..1000, is at least this (the paper: 970)
+}
+
+// Schedule is gamma as a function of the step.
+func (t TACA) Schedule() sampler.GammaSchedule {
+	switch {
+	case t.Gamma == 1:
+		return sampler.Off()
+	case t.Steps > 0:
+		return sampler.FirstSteps(t.Steps, t.Gamma)
+	default:
+		return sampler.AboveTimestep(t.Threshold, t.Gamma)
+	}
+}
+
+// UsageError is a request that cannot be met whatever the model's weights.
+type UsageError struct{ Problem string }
+
+// Error is what is wrong and what would be right.
+func (e *UsageError) Error() string { return e.Problem }
+
+func usage(format string, args ...any) error { return &UsageError{fmt.Sprintf(format, args...)} }
+
+// Check refuses sizes and settings no model of this kind can take. unit is the
+// number of pixels along each side of a visual token.
+func (r Request) Check(unit int) error {
+	const largest = 8192 // pixels along a side; far beyond what the models were trained for
+	switch {
+	case r.Width < unit || r.Height < unit || r.Width%unit != 0 || r.Height%unit != 0:
+		return usage("size %d×%d: width and height must be multiples of %d; try %d×%d",
+			r.Width, r.Height, unit, nearest(r.Width, unit), nearest(r.Height, unit))
+	case r.Width > largest || r.Height > largest:
+		return usage("size %d×%d: at most %d pixels along a side", r.Width, r.Height, largest)
+	case r.Steps < 1 || r.Steps > 1000:
+		return usage("steps %d: must be between 1 and 1000", r.Steps)
+	case !(r.TACA.Gamma > 0) || r.TACA.Gamma > 1e4:
+		return usage("gamma %g: must be above 0; 1 turns TACA off, the paper uses 1.2", r.TACA.Gamma)
+	case r.TACA.Steps < 0 || r.TACA.Threshold < 0 || r.TACA.Threshold > 1000:
+		return usage("gamma steps %d, threshold %g: steps count from 0, thresholds are timesteps in 0..1000", r.TACA.Steps, r.TACA.Threshold)
+	case r.MaxLength < 1:
+		return usage("max sequence length %d: must be at least 1", r.MaxLength)
+	case r.Guidance < 0 || r.TrueCFG < 0:
+		return usage("guidance %g, true cfg %g: must not be negative", r.Guidance, r.TrueCFG)
+	}
+	return nil
+}
+
+func nearest(n, unit int) int { return max(unit, (n+unit/2)/unit*unit) }

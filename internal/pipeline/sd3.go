@@ -1,0 +1,72 @@
+package pipeline
+
+import (
+	"taca/internal/checkpoint"
+	"taca/internal/model/sd3"
+	"taca/internal/sampler"
+)
+
+// sd3Family is Stable Diffusion 3 and 3.5: both CLIPs side by side, then T5
+// below them, give the text tokens; both CLIPs' projections the pooled prompt.
+type sd3Family struct {
+	config       sd3.Config
+	clipL, clipG *clipEncoder
+	t5           *t5Encoder // nil where the folder has none
+}
+
+func openSD3(f *checkpoint.Folder) (family, error) {
+	m := &sd3Family{
+		clipL: &clipEncoder{folder: "text_encoder", name: "clip", pooled: projectedPooled},
+		clipG: &clipEncoder{folder: "text_encoder_2", name: "clip_g", pooled: projectedPooled},
+	}
+	configs := map[string]any{
+		"transformer": &m.config, m.clipL.folder: &m.clipL.config, m.clipG.folder: &m.clipG.config,
+	}
+	if f.Has("text_encoder_3/config.json") {
+		m.t5 = &t5Encoder{folder: "text_encoder_3"}
+		configs[m.t5.folder] = &m.t5.config
+	}
+	return m, readConfigs(f, configs)
+}
+
+func (m *sd3Family) encoders() []textEncoder {
+	if m.t5 == nil {
+		return []textEncoder{m.clipL, m.clipG}
+	}
+	return []textEncoder{m.clipL, m.clipG, m.t5}
+}
+
+// assemble follows StableDiffusion3Pipeline.encode_prompt: CLIP rows padded
+// with zeros to T5's width, then T5's rows, which are zero where there is no
+// T5.
+func (m *sd3Family) assemble(parts []encoded, maxLength int) Text {
+	l, g := parts[0], parts[1]
+	tokens := zeros(l.tokens.n+maxLength, m.config.TextWidth)
+	tokens.paste(l.tokens, 0, 0)
+	tokens.paste(g.tokens, 0, l.tokens.cols)
+	if m.t5 != nil {
+		tokens.paste(parts[2].tokens, l.tokens.n, 0)
+	}
+	return Text{tokens: tokens, pooled: append(append([]float32{}, l.pooled...), g.pooled...)}
+}
+
+func (m *sd3Family) denoiser(e env) (denoiser, error) {
+	source, err := e.weights("transformer")
+	if err != nil {
+		return nil, err
+	}
+	return sd3.Open(m.config, source, e.backend, e.dtype)
+}
+
+func (m *sd3Family) schedule(c sampler.Config, steps, tokens int) (sampler.Schedule, error) {
+	return sampler.SD3(c, steps, tokens)
+}
+
+// guide follows StableDiffusion3Pipeline: classifier-free guidance above 1,
+// with an empty negative prompt where none is given.
+func (m *sd3Family) guide(r Request, run *sampler.Run) bool {
+	run.CFG = r.Guidance
+	return r.Guidance > 1
+}
+
+func (m *sd3Family) defaults() Defaults { return Defaults{Steps: 28, Guidance: 7, MaxLength: 256} }
