@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -48,8 +50,16 @@ func (s *Settings) Overlay(data []byte, name string) error { return decode(data,
 func decode(data []byte, into any, name string) error {
 	d := yaml.NewDecoder(bytes.NewReader(data))
 	d.KnownFields(true)
-	if err := d.Decode(into); err != nil && !errors.Is(err, io.EOF) {
-		return fmt.Errorf("read %s: %w", name, err)
+	err := d.Decode(into)
+	var unfit *yaml.TypeError
+	switch {
+	case err == nil || errors.Is(err, io.EOF): // an empty document says nothing
+		return nil
+	case errors.As(err, &unfit):
+		return fmt.Errorf("read %s: %s", name, unknownKey.ReplaceAllString(strings.Join(unfit.Errors, "; "), "unknown key $1"))
 	}
-	return nil
+	return fmt.Errorf("read %s: %w", name, err)
 }
+
+// unknownKey is how the library words a key that no field has.
+var unknownKey = regexp.MustCompile(`field (\S+) not found in type \S+`)

@@ -1,0 +1,249 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"taca/configs"
+	"taca/internal/picture"
+	"taca/internal/pipeline"
+	"taca/internal/tensor"
+)
+
+// generateOptions are the flags that belong to generate alone.
+type generateOptions struct {
+	config, from          string
+	latentsIn, latentsOut string
+	trace                 string
+	json, quiet           bool
+	sized                 bool // by flags: latents from a file do not decide
+}
+
+func newGenerateCommand(a *app) *cobra.Command {
+	var opts generateOptions
+	settings := newSettingFlags()
+	c := &cobra.Command{
+		Use:   "generate --prompt TEXT",
+		Short: "paint a picture from a prompt",
+		Long: `generate paints a picture from a prompt and prints the path of its PNG file.
+
+Settings are laid over each other: the model's preset, the picture given by
+--from, the file given by --config, then the flags. The PNG remembers them all.`,
+		Example: `  taca generate -p "a red metal sphere to the left of a blue cube"
+  taca generate -m flux-dev -p "a fox in the snow" --gamma 1.2 --gamma-steps 3 -o fox.png
+  taca generate --from fox.png --seed 8 -o fox8.png
+  echo "a green cone" | taca generate -p - -n 4 -o 'cone-{seed}.png'`,
+		Args: arguments(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error {
+			opts.sized = c.Flags().Changed("width") || c.Flags().Changed("height")
+			return runGenerate(c, a, settings, opts)
+		},
+	}
+	settings.text(c)
+	settings.model(c)
+	settings.picture(c)
+	settings.taca(c)
+	fl := c.Flags()
+	fl.StringVar(&opts.config, "config", "", "YAML file of settings; keys are the flags' names with underscores")
+	fl.StringVar(&opts.from, "from", "", "repeat a picture made by taca; other flags override what it says")
+	fl.StringVar(&opts.latentsIn, "latents-in", "", "safetensors file whose tensor latents [1, 16, h, w] replaces the noise")
+	fl.StringVar(&opts.latentsOut, "latents-out", "", "write the final latents [1, 16, h, w], F32, to this safetensors file")
+	fl.StringVar(&opts.trace, "trace", "", "write every block's output of every step to this folder")
+	fl.BoolVar(&opts.json, "json", false, "print one JSON object per picture instead of its path")
+	fl.BoolVar(&opts.quiet, "quiet", false, "no progress and no remarks")
+	fl.SortFlags = false
+	return c
+}
+
+// runGenerate does the work of taca generate.
+func runGenerate(c *cobra.Command, a *app, flags *settingFlags, opts generateOptions) error {
+	if opts.quiet {
+		a.terminal, a.stderr = false, quietly{a.stderr}
+	}
+	s, err := flags.read(c, a, opts)
+	if err != nil {
+		return err
+	}
+	if err := checkOutput(s, opts); err != nil {
+		return err
+	}
+	job := &generation{app: a, opts: opts, settings: s, started: time.Now()}
+	if err := job.open(c.Context()); err != nil {
+		return err
+	}
+	defer job.close()
+	return job.paintAll(c.Context())
+}
+
+// read resolves the settings of one run, the prompt included.
+func (f *settingFlags) read(c *cobra.Command, a *app, opts generateOptions) (configs.Settings, error) {
+	from := sources{config: opts.config}
+	if opts.from != "" {
+		var err error
+		if from.record, err = readRecord(opts.from); err != nil {
+			return configs.Settings{}, err
+		}
+	}
+	s, err := f.resolve(c, from)
+	if err != nil {
+		return s, err
+	}
+	if s.Prompt == "-" {
+		text, err := io.ReadAll(io.LimitReader(a.stdin, 1<<20))
+		if err != nil {
+			return s, fmt.Errorf("read the prompt from standard input: %w", err)
+		}
+		s.Prompt = strings.TrimRight(string(text), "\r\n")
+	} else if s.Prompt == "" && !c.Flags().Changed("prompt") && from.record == nil {
+		return s, usagef("no prompt: say what to paint with --prompt TEXT, or --prompt - to read it from standard input")
+	}
+	if s.Seed < 0 {
+		s.Seed = rand.Int64N(1 << 32) // what torch's generator tells apart
+	}
+	if s.Count < 1 {
+		return s, usagef("count %d: must be at least 1", s.Count)
+	}
+	if s.Output == "" {
+		s.Output = "taca-{seed}.png"
+	}
+	return s, nil
+}
+
+// generation is one run of taca generate.
+type generation struct {
+	app      *app
+	opts     generateOptions
+	settings configs.Settings
+	started  time.Time
+	backend  tensor.Backend
+	pipe     *pipeline.Pipeline
+	trace    *traceWriter
+	record   record
+	progress *progress
+	times    timings
+}
+
+// paintAll makes the pictures one after the other; the prompt is read once.
+func (g *generation) paintAll(ctx context.Context) error {
+	texts, err := g.pipe.Read(ctx, g.record.Request, g.watch)
+	if err != nil {
+		return err
+	}
+	g.warn(texts.Cuts)
+	for i := range g.settings.Count {
+		r := g.record
+		r.Seed += int64(i)
+		g.progress.picture(i, g.settings.Count)
+		p, err := g.pipe.Paint(ctx, r.Request, texts, g.watch)
+		if err != nil {
+			return err
+		}
+		if err := g.keep(r, p, i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// keep writes a finished picture and prints where it is.
+func (g *generation) keep(r record, p *pipeline.Picture, i int) error {
+	g.progress.clear()
+	remarks, err := r.remarks()
+	if err != nil {
+		return err
+	}
+	data, err := picture.Encode(p.Image, remarks...)
+	if err != nil {
+		return err
+	}
+	if g.opts.latentsOut != "" {
+		if err := writeLatents(fillIn(g.opts.latentsOut, r.Seed, i, g.settings.Count), p); err != nil {
+			return err
+		}
+	}
+	if g.settings.Output == "-" {
+		_, err := g.app.stdout.Write(data)
+		return err
+	}
+	path := fillIn(g.settings.Output, r.Seed, i, g.settings.Count)
+	if err := picture.Write(path, data); err != nil {
+		return err
+	}
+	if !g.opts.json {
+		_, err = fmt.Fprintln(g.app.stdout, path)
+		return err
+	}
+	return g.report(path, r)
+}
+
+// report prints a picture's JSON line.
+func (g *generation) report(path string, r record) error {
+	line, err := json.Marshal(struct {
+		Path string `json:"path"`
+		record
+		Seconds timings `json:"seconds"`
+	}{path, r, g.times.since(g.started)})
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(g.app.stdout, string(line))
+	return err
+}
+
+// warn says aloud what an encoder did not read. FLUX's CLIP only sums the
+// prompt up, and T5 reads it whole, so a cut there alone is no loss.
+func (g *generation) warn(cuts []pipeline.Cut) {
+	for _, c := range cuts {
+		g.app.say("taca: %s reads %d tokens; it did not read %q", c.Encoder, c.Length, c.Text)
+	}
+}
+
+// checkOutput finds out before the work whether its result can be kept.
+func checkOutput(s configs.Settings, opts generateOptions) error {
+	if s.Output == "-" {
+		if opts.json || s.Count > 1 {
+			return usagef("--output - gives one bare PNG: leave out --json and --count")
+		}
+	} else if err := picture.Writable(fillIn(s.Output, s.Seed, 0, s.Count)); err != nil {
+		return err
+	}
+	if opts.latentsOut != "" {
+		return picture.Writable(fillIn(opts.latentsOut, s.Seed, 0, s.Count))
+	}
+	return nil
+}
+
+// fillIn names the i-th of count files: {seed} and {index} in the pattern, or
+// -INDEX before the extension where several pictures would share a name.
+func fillIn(pattern string, seed int64, i, count int) string {
+	name := strings.NewReplacer("{seed}", fmt.Sprint(seed), "{index}", fmt.Sprint(i)).Replace(pattern)
+	if count == 1 || name != pattern {
+		return name
+	}
+	ext := filepath.Ext(name)
+	return fmt.Sprintf("%s-%d%s", strings.TrimSuffix(name, ext), i, ext)
+}
+
+func (g *generation) close() {
+	g.progress.clear()
+	err := errors.Join(g.pipe.Close(), g.backend.Close())
+	if err != nil {
+		g.app.say("taca: %v", err)
+	}
+}
+
+// quietly swallows remarks but lets main's error line through: it writes to
+// the terminal itself.
+type quietly struct{ io.Writer }
+
+// Write drops p.
+func (quietly) Write(p []byte) (int, error) { return len(p), nil }

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"taca/configs"
+	"taca/internal/checkpoint"
+	"taca/internal/demo"
+)
+
+// demoPreset is the preset of the embedded model.
+const demoPreset = "demo"
+
+// locate finds the folder that --model names: a preset whose weights are on
+// this machine, or a diffusers folder.
+func locate(name string) (*checkpoint.Folder, error) {
+	if name == "" || name == demoPreset {
+		return demo.Folder(), nil
+	}
+	info, err := os.Stat(name)
+	if err == nil && info.IsDir() {
+		return openFolder(name)
+	}
+	if err == nil {
+		return nil, modelError{fmt.Errorf("model %s is a file: give the diffusers folder that holds model_index.json", name)}
+	}
+	preset, ok, err := configs.Find(name)
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		return nil, modelError{fmt.Errorf("model %s: no such folder, and no preset of that name; presets are %s",
+			name, strings.Join(configs.Names(), ", "))}
+	}
+	places := candidates(preset)
+	for _, place := range places {
+		if _, err := os.Stat(filepath.Join(place, "model_index.json")); err == nil {
+			return openFolder(place)
+		}
+	}
+	return nil, modelError{fmt.Errorf("model %s: its weights are not on this machine; looked in %s; get them with 'hf download %s', or give --model DIR",
+		name, strings.Join(places, " and "), preset.Repository)}
+}
+
+func openFolder(path string) (*checkpoint.Folder, error) {
+	f, err := checkpoint.OpenFolder(path)
+	if err != nil {
+		return nil, modelError{err}
+	}
+	return f, nil
+}
+
+// candidates are the folders a preset's weights may lie in: $TACA_MODELS/NAME,
+// and the snapshots of the cache that Python's tools share.
+func candidates(p *configs.Preset) []string {
+	var places []string
+	if models := os.Getenv("TACA_MODELS"); models != "" {
+		places = append(places, filepath.Join(models, p.Name))
+	}
+	repository := filepath.Join(hubCache(), "models--"+strings.ReplaceAll(p.Repository, "/", "--"))
+	if head, err := os.ReadFile(filepath.Join(repository, "refs", "main")); err == nil {
+		return append(places, filepath.Join(repository, "snapshots", strings.TrimSpace(string(head))))
+	}
+	return append(places, repository)
+}
+
+// hubCache follows huggingface_hub: HF_HUB_CACHE, else HF_HOME/hub, else
+// XDG_CACHE_HOME/huggingface/hub.
+func hubCache() string {
+	if cache := os.Getenv("HF_HUB_CACHE"); cache != "" {
+		return cache
+	}
+	if home := os.Getenv("HF_HOME"); home != "" {
+		return filepath.Join(home, "hub")
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		cache = ".cache"
+	}
+	return filepath.Join(cache, "huggingface", "hub")
+}
+
+// cause is err without the operation and path that os repeats.
+func cause(err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return p.Err
+	}
+	return err
+}

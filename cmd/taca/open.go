@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"taca/internal/checkpoint"
+	"taca/internal/pipeline"
+	"taca/internal/tensor"
+)
+
+// open reads the model's configuration, opens the device and maps the weights.
+func (g *generation) open(ctx context.Context) error {
+	folder, err := locate(g.settings.Model)
+	if err != nil {
+		return err
+	}
+	m, err := pipeline.Read(folder)
+	if err != nil {
+		return modelError{err}
+	}
+	r, err := g.request(m)
+	if err != nil {
+		return err
+	}
+	loras, err := adapters(g.settings)
+	if err != nil {
+		return err
+	}
+	g.backend, err = g.app.openBackend(g.settings.Device, g.settings.Threads)
+	if err != nil {
+		return err
+	}
+	if g.opts.trace != "" {
+		if g.trace, err = newTraceWriter(g.opts.trace, g.backend); err != nil {
+			return err
+		}
+		g.backend = g.trace
+	}
+	d, err := chooseDType(g.settings.DType, m, g.backend)
+	if err != nil {
+		return err
+	}
+	g.record = record{Program: "taca " + version(), Model: lasting(g.settings.Model), Class: m.Class, Request: r, LoRAs: loras,
+		DType: strings.ToLower(d.String()), Backend: g.backend.Name()}
+	g.progress = newProgress(g.app)
+	g.pipe, err = pipeline.Open(ctx, m, g.backend, pipeline.Config{DType: d, LoRAs: loras}, g.watch)
+	if err != nil {
+		g.progress.clear()
+		return errors.Join(err, g.backend.Close())
+	}
+	for i := range g.record.LoRAs {
+		g.record.LoRAs[i].Path = lasting(loras[i].Path)
+	}
+	return nil
+}
+
+// request is what the settings ask of this model; latents given as a file fix
+// the size where no flag does.
+func (g *generation) request(m *pipeline.Model) (pipeline.Request, error) {
+	r := request(g.settings, m.Defaults())
+	geometry, err := m.Geometry()
+	if err != nil {
+		return r, modelError{err}
+	}
+	if g.opts.latentsIn != "" {
+		if err := readLatents(g.opts.latentsIn, &r, geometry.Downscale, g.opts.sized); err != nil {
+			return r, err
+		}
+	}
+	return r, r.Check(geometry.Unit())
+}
+
+// watch passes progress on, to the terminal and to the trace.
+func (g *generation) watch(e pipeline.Event) {
+	g.times.note(e)
+	g.progress.show(e)
+	if g.trace != nil {
+		g.trace.note(e)
+	}
+}
+
+// chooseDType is the format of activations that --dtype names. auto is bf16
+// where the weights are stored in half precision or less and the processor
+// multiplies bf16, f32 otherwise.
+func chooseDType(name string, m *pipeline.Model, b tensor.Backend) (tensor.DType, error) {
+	switch name {
+	case "f32":
+		return tensor.F32, nil
+	case "bf16":
+		return tensor.BF16, nil
+	case "auto":
+		if prefersBF16(b) && !m.StoredAs("transformer", tensor.F32) {
+			return tensor.BF16, nil
+		}
+		return tensor.F32, nil
+	}
+	return 0, usagef("dtype %q is unknown: use f32, bf16 or auto", name)
+}
+
+// prefersBF16 asks a backend whether it multiplies bf16 faster than f32.
+func prefersBF16(b tensor.Backend) bool {
+	fast, ok := b.(interface{ FastBF16() bool })
+	return ok && fast.FastBF16()
+}
+
+// lasting is a path that means the same from any folder; presets keep their
+// name.
+func lasting(path string) string {
+	if _, err := os.Stat(path); err != nil || path == "" {
+		return path
+	}
+	if absolute, err := filepath.Abs(path); err == nil {
+		return absolute
+	}
+	return path
+}
+
+// latentsName is the tensor that --latents-in and --latents-out speak of.
+const latentsName = "latents"
+
+// readLatents puts the file's latents into r. They decide its size unless
+// flags did.
+func readLatents(path string, r *pipeline.Request, downscale int, sized bool) error {
+	f, err := checkpoint.OpenFile(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	raw, ok := f.Tensor(latentsName)
+	if !ok {
+		return usagef("read --latents-in %s: it has no tensor called %s, only %s", path, latentsName, strings.Join(f.Names(), ", "))
+	}
+	if len(raw.Shape) != 4 || raw.Shape[0] != 1 {
+		return usagef("read --latents-in %s: latents are %v, want [1, 16, h, w]", path, raw.Shape)
+	}
+	if r.Latents, err = checkpoint.Floats(raw); err != nil {
+		return fmt.Errorf("read --latents-in %s: %w", path, err)
+	}
+	height, width := raw.Shape[2]*downscale, raw.Shape[3]*downscale
+	if !sized {
+		r.Width, r.Height = width, height
+	}
+	if r.Width != width || r.Height != height {
+		return usagef("read --latents-in %s: latents %v are a %d×%d picture, not %d×%d", path, raw.Shape, width, height, r.Width, r.Height)
+	}
+	return nil
+}
+
+func writeLatents(path string, p *pipeline.Picture) error {
+	shape := []int{1, p.Channels, p.Grid.Height, p.Grid.Width}
+	return checkpoint.Write(path, []checkpoint.Tensor{checkpoint.FromFloats(latentsName, shape, p.Latents)}, nil)
+}

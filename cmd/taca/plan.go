@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"taca/configs"
+	"taca/internal/checkpoint"
+	"taca/internal/pipeline"
+)
+
+func newPlanCommand(a *app) *cobra.Command {
+	var asJSON bool
+	settings := newSettingFlags()
+	c := &cobra.Command{
+		Use:   "plan --model DIR|PRESET",
+		Short: "foretell memory, arithmetic and time of a picture, without weights",
+		Example: `  taca plan --model flux-dev
+  taca plan --model sd35-large -W 768 -H 768 --json`,
+		Args: arguments(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error {
+			s, err := settings.resolve(c, sources{})
+			if err != nil {
+				return err
+			}
+			return runPlan(c.Context(), a, s, asJSON)
+		},
+	}
+	settings.model(c)
+	settings.picture(c)
+	c.Flags().BoolVar(&asJSON, "json", false, "print the plan as JSON")
+	c.Flags().SortFlags = false
+	return c
+}
+
+// outlook is what taca plan says.
+type outlook struct {
+	Model   string        `json:"model"`
+	Width   int           `json:"width"`
+	Height  int           `json:"height"`
+	Steps   int           `json:"steps"`
+	DType   string        `json:"dtype"`
+	Parts   pipeline.Plan `json:"parts"`
+	Weights int           `json:"weight_bytes"`
+	Scratch int           `json:"scratch_bytes"`
+	FLOPs   float64       `json:"flops"`
+	Free    int           `json:"free_bytes"`
+	Fits    string        `json:"fits"`
+	Seconds float64       `json:"seconds"` // at the measured speed of this machine
+}
+
+func runPlan(ctx context.Context, a *app, s configs.Settings, asJSON bool) error {
+	folder, err := planFolder(s.Model)
+	if err != nil {
+		return err
+	}
+	m, err := pipeline.Read(folder)
+	if err != nil {
+		return modelError{err}
+	}
+	r := request(s, m.Defaults())
+	geometry, err := m.Geometry()
+	if err != nil {
+		return modelError{err}
+	}
+	if err := r.Check(geometry.Unit()); err != nil {
+		return err
+	}
+	b, err := a.openBackend(s.Device, s.Threads)
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	d, err := chooseDType(s.DType, m, b)
+	if err != nil {
+		return err
+	}
+	plan, err := m.Plan(ctx, r, d)
+	if err != nil {
+		return modelError{err}
+	}
+	o := outlook{Model: m.Name, Width: r.Width, Height: r.Height, Steps: r.Steps, DType: d.String(), Parts: plan,
+		Weights: plan.Weights(), Scratch: plan.Scratch(), FLOPs: plan.FLOPs(), Free: freeMemory()}
+	o.Fits = fits(o)
+	o.Seconds = o.FLOPs / speed(b, d)
+	if asJSON {
+		return json.NewEncoder(a.stdout).Encode(o)
+	}
+	return o.print(a)
+}
+
+// planFolder is the model's folder, or a preset's configuration where its
+// weights are not on this machine.
+func planFolder(name string) (*checkpoint.Folder, error) {
+	folder, err := locate(name)
+	if err == nil {
+		return folder, nil
+	}
+	preset, ok, _ := configs.Find(name)
+	if !ok {
+		return nil, err
+	}
+	files, err := preset.FS()
+	if err != nil {
+		return nil, err
+	}
+	return checkpoint.NewFolder(files, preset.About+" (weights not on this machine, bf16 assumed)"), nil
+}
+
+// fits compares a plan with the machine. Weights are mapped, not loaded: the
+// operating system drops and reads them again where memory is short.
+func fits(o outlook) string {
+	switch {
+	case o.Free == 0:
+		return "unknown"
+	case o.Weights+o.Scratch <= o.Free:
+		return "yes"
+	case o.Scratch <= o.Free:
+		return "yes, but weights are read from disk in every step"
+	}
+	return "no"
+}
+
+func (o outlook) print(a *app) error {
+	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(w, "%s, %d×%d, %d steps, %s\n", o.Model, o.Width, o.Height, o.Steps, o.DType)
+	fmt.Fprintln(w, "part\tweights\tscratch\tTFLOP a run\truns")
+	for _, c := range o.Parts {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%.3f\t%d\n", c.Part, size(c.Weights), size(c.Scratch+c.State), c.FLOPs/1e12, c.Runs)
+	}
+	fmt.Fprintf(w, "in all\t%s\t%s\t%.3f\t\n", size(o.Weights), size(o.Scratch), o.FLOPs/1e12)
+	fmt.Fprintf(w, "fits in %s of free memory: %s\n", size(o.Free), o.Fits)
+	fmt.Fprintf(w, "time on this machine: about %s a picture\n", duration(o.Seconds))
+	return w.Flush()
+}
+
+// size is bytes for people.
+func size(bytes int) string {
+	if bytes < 1<<30 {
+		return fmt.Sprintf("%.1f MiB", float64(bytes)/(1<<20))
+	}
+	return fmt.Sprintf("%.2f GiB", float64(bytes)/(1<<30))
+}
+
+func duration(seconds float64) string {
+	switch {
+	case seconds < 90:
+		return fmt.Sprintf("%.1f s", seconds)
+	case seconds < 5400:
+		return fmt.Sprintf("%.0f min", seconds/60)
+	}
+	return fmt.Sprintf("%.1f h", seconds/3600)
+}

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+
+	"taca/internal/pipeline"
+)
+
+// progress shows how far a run is, on terminals only.
+type progress struct {
+	app    *app
+	bar    *progressbar.ProgressBar
+	stage  pipeline.Stage
+	prefix string // "2/4 " where several pictures are made
+}
+
+func newProgress(a *app) *progress { return &progress{app: a} }
+
+// picture says which of several pictures comes next.
+func (p *progress) picture(i, count int) {
+	if count > 1 {
+		p.prefix = fmt.Sprintf("%d/%d ", i+1, count)
+	}
+}
+
+// show brings the bar up to date.
+func (p *progress) show(e pipeline.Event) {
+	if !p.app.terminal || e.Total == 0 {
+		return
+	}
+	if p.bar == nil || p.stage != e.Stage || e.Done == 0 {
+		p.clear()
+		p.stage = e.Stage
+		p.bar = progressbar.NewOptions(e.Total,
+			progressbar.OptionSetWriter(p.app.stderr),
+			progressbar.OptionSetWidth(24),
+			progressbar.OptionShowCount(),
+			progressbar.OptionSetPredictTime(e.Stage == pipeline.Denoising),
+			progressbar.OptionSetElapsedTime(true),
+			progressbar.OptionClearOnFinish(),
+			progressbar.OptionThrottle(50*time.Millisecond),
+		)
+	}
+	p.bar.Describe(p.prefix + describeEvent(e))
+	_ = p.bar.Set(e.Done) // a bar that cannot be drawn is no reason to stop
+}
+
+func describeEvent(e pipeline.Event) string {
+	switch {
+	case e.Stage == pipeline.Denoising:
+		return fmt.Sprintf("%v, gamma %.3g", e.Stage, e.Gamma)
+	case e.What != "":
+		return fmt.Sprintf("%v %s", e.Stage, e.What)
+	}
+	return e.Stage.String()
+}
+
+// clear wipes the bar, so that other lines can be written.
+func (p *progress) clear() {
+	if p != nil && p.bar != nil {
+		_ = p.bar.Clear()
+		p.bar = nil
+	}
+}
+
+// timings are the seconds spent in each stage.
+type timings struct {
+	Loading   float64 `json:"loading"`
+	Encoding  float64 `json:"encoding"`
+	Denoising float64 `json:"denoising"`
+	Decoding  float64 `json:"decoding"`
+	Total     float64 `json:"total"` // since the program started
+
+	begun time.Time
+}
+
+// note starts a stage's clock at its first event and stops it at the last.
+func (t *timings) note(e pipeline.Event) {
+	if e.Done == 0 {
+		t.begun = time.Now()
+	}
+	if e.Done == e.Total {
+		*[...]*float64{&t.Loading, &t.Encoding, &t.Denoising, &t.Decoding}[e.Stage] = time.Since(t.begun).Seconds()
+	}
+}
+
+func (t *timings) since(start time.Time) timings {
+	out := *t
+	out.Total = time.Since(start).Seconds()
+	return out
+}

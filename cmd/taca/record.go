@@ -1,0 +1,94 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+
+	"taca/configs"
+	"taca/internal/picture"
+	"taca/internal/pipeline"
+)
+
+// recordKey is the PNG text that holds a record.
+const recordKey = "taca"
+
+// record is all that made a picture; taca generate --from reads it back.
+type record struct {
+	Program string `json:"program"` // "taca VERSION"
+	Model   string `json:"model"`   // as --model takes it; empty for the embedded model
+	Class   string `json:"class"`
+	pipeline.Request
+	LoRAs   []pipeline.LoRA `json:"loras,omitempty"`
+	DType   string          `json:"dtype"`
+	Backend string          `json:"backend"`
+}
+
+// apply lays the record over settings.
+func (r *record) apply(s *configs.Settings) {
+	s.Model, s.Prompt, s.Negative = r.Model, r.Prompt, r.Negative
+	s.Width, s.Height, s.Steps, s.MaxLength = r.Width, r.Height, r.Steps, r.MaxLength
+	s.Guidance, s.TrueCFG, s.Seed, s.DType = r.Guidance, r.TrueCFG, r.Seed, r.DType
+	s.Gamma, s.GammaN, s.GammaT = r.TACA.Gamma, r.TACA.Steps, r.TACA.Threshold
+	s.LoRA, s.TACALoRA = nil, nil
+	for _, l := range r.LoRAs {
+		if l.TACA {
+			s.TACALoRA = append(s.TACALoRA, describe(l))
+		} else {
+			s.LoRA = append(s.LoRA, describe(l))
+		}
+	}
+}
+
+// remarks are the record as PNG texts: one for taca, one for other tools.
+func (r *record) remarks() ([]picture.Text, error) {
+	own, err := json.Marshal(r)
+	if err != nil {
+		return nil, fmt.Errorf("write the picture's metadata: %w", err)
+	}
+	number := func(v float32) string { return strconv.FormatFloat(float64(v), 'g', -1, 32) }
+	settings := []picture.Text{
+		{Key: "Steps", Value: strconv.Itoa(r.Steps)},
+		{Key: "Sampler", Value: "Euler"},
+		{Key: "CFG scale", Value: number(max(1, r.TrueCFG))},
+		{Key: "Distilled CFG Scale", Value: number(r.Guidance)},
+		{Key: "Seed", Value: strconv.FormatInt(r.Seed, 10)},
+		{Key: "Size", Value: fmt.Sprintf("%dx%d", r.Width, r.Height)},
+		{Key: "Model", Value: r.modelName()},
+		{Key: "TACA gamma", Value: number(r.TACA.Gamma)},
+	}
+	if r.TACA.Steps > 0 {
+		settings = append(settings, picture.Text{Key: "TACA steps", Value: strconv.Itoa(r.TACA.Steps)})
+	} else {
+		settings = append(settings, picture.Text{Key: "TACA threshold", Value: number(r.TACA.Threshold)})
+	}
+	settings = append(settings, picture.Text{Key: "Version", Value: r.Program})
+	return []picture.Text{
+		{Key: "parameters", Value: picture.Parameters(r.Prompt, r.Negative, settings...)},
+		{Key: recordKey, Value: string(own)},
+	}, nil
+}
+
+func (r *record) modelName() string {
+	if r.Model == "" {
+		return demoPreset
+	}
+	return r.Model
+}
+
+// readRecord reads how a picture was made.
+func readRecord(path string) (*record, error) {
+	remarks, err := picture.Remarks(path)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	own, ok := remarks[recordKey]
+	if !ok {
+		return nil, usagef("read %s: it has no taca metadata: only pictures made by taca can be repeated", path)
+	}
+	var r record
+	if err := json.Unmarshal([]byte(own), &r); err != nil {
+		return nil, usagef("read %s: its taca metadata is damaged: %w", path, err)
+	}
+	return &r, nil
+}

@@ -1,0 +1,219 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"taca/configs"
+	"taca/internal/pipeline"
+)
+
+// settingFlags are the flags that presets and --config files may also set,
+// each with how it is carried over from the command line.
+type settingFlags struct {
+	given configs.Settings
+	carry map[string]func(to, from *configs.Settings)
+}
+
+func newSettingFlags() *settingFlags {
+	return &settingFlags{given: configs.Defaults(), carry: map[string]func(to, from *configs.Settings){}}
+}
+
+// flag registers one flag: define binds it to the field that field points at.
+func flag[T any](f *settingFlags, name string, field func(*configs.Settings) *T, define func(*T)) {
+	define(field(&f.given))
+	f.carry[name] = func(to, from *configs.Settings) { *field(to) = *field(from) }
+}
+
+// model registers the flags that say what is opened and where it runs.
+func (f *settingFlags) model(c *cobra.Command) {
+	fl := c.Flags()
+	flag(f, "model", func(s *configs.Settings) *string { return &s.Model }, func(p *string) {
+		fl.StringVarP(p, "model", "m", "", "diffusers folder, or preset: "+strings.Join(configs.Names(), ", ")+" (default: the embedded model)")
+	})
+	flag(f, "device", func(s *configs.Settings) *string { return &s.Device }, func(p *string) {
+		fl.StringVar(p, "device", "auto", "auto, cpu or cuda[:i]")
+	})
+	flag(f, "dtype", func(s *configs.Settings) *string { return &s.DType }, func(p *string) {
+		fl.StringVar(p, "dtype", "auto", "format of activations: f32, bf16, or auto (bf16 where weights and processor have it)")
+	})
+	flag(f, "threads", func(s *configs.Settings) *int { return &s.Threads }, func(p *int) {
+		fl.IntVarP(p, "threads", "t", 0, "processors to use (0: all)")
+	})
+}
+
+// picture registers the flags that say how large and how long.
+func (f *settingFlags) picture(c *cobra.Command) {
+	fl := c.Flags()
+	flag(f, "width", func(s *configs.Settings) *int { return &s.Width }, func(p *int) {
+		fl.IntVarP(p, "width", "W", 0, "pixels, a multiple of 16 (0: the model's own)")
+	})
+	flag(f, "height", func(s *configs.Settings) *int { return &s.Height }, func(p *int) {
+		fl.IntVarP(p, "height", "H", 0, "pixels, a multiple of 16 (0: the model's own)")
+	})
+	flag(f, "steps", func(s *configs.Settings) *int { return &s.Steps }, func(p *int) {
+		fl.IntVar(p, "steps", 0, "denoising steps (0: the model's own)")
+	})
+	flag(f, "guidance", func(s *configs.Settings) *float32 { return &s.Guidance }, func(p *float32) {
+		fl.Float32Var(p, "guidance", -1, "guidance: embedded (FLUX dev) or classifier-free (SD3.5); -1: the model's own")
+	})
+	flag(f, "true-cfg", func(s *configs.Settings) *float32 { return &s.TrueCFG }, func(p *float32) {
+		fl.Float32Var(p, "true-cfg", 0, "classifier-free guidance on FLUX, above 1 to act; doubles the work")
+	})
+	flag(f, "max-sequence-length", func(s *configs.Settings) *int { return &s.MaxLength }, func(p *int) {
+		fl.IntVar(p, "max-sequence-length", 0, "T5 tokens (0: the model's own)")
+	})
+}
+
+// taca registers gamma and its schedule.
+func (f *settingFlags) taca(c *cobra.Command) {
+	fl := c.Flags()
+	flag(f, "gamma", func(s *configs.Settings) *float32 { return &s.Gamma }, func(p *float32) {
+		fl.Float32Var(p, "gamma", 1.2, "TACA: factor on the logits of visual queries and text keys; 1 turns it off")
+	})
+	flag(f, "gamma-steps", func(s *configs.Settings) *int { return &s.GammaN }, func(p *int) {
+		fl.IntVar(p, "gamma-steps", 0, "gamma acts in the first N steps (the official code: 3 of 30)")
+	})
+	flag(f, "gamma-threshold", func(s *configs.Settings) *float32 { return &s.GammaT }, func(p *float32) {
+		fl.Float32Var(p, "gamma-threshold", 970, "gamma acts at timesteps of at least T, 0..1000 (the paper: 970)")
+	})
+}
+
+// text registers the prompt, the seed and the adapters.
+func (f *settingFlags) text(c *cobra.Command) {
+	fl := c.Flags()
+	flag(f, "prompt", func(s *configs.Settings) *string { return &s.Prompt }, func(p *string) {
+		fl.StringVarP(p, "prompt", "p", "", "what to paint; - reads standard input")
+	})
+	flag(f, "negative-prompt", func(s *configs.Settings) *string { return &s.Negative }, func(p *string) {
+		fl.StringVar(p, "negative-prompt", "", "what to keep away from, under classifier-free guidance")
+	})
+	flag(f, "seed", func(s *configs.Settings) *int64 { return &s.Seed }, func(p *int64) {
+		fl.Int64VarP(p, "seed", "s", 42, "of the noise, as torch's CPU generator; negative: a random one")
+	})
+	flag(f, "count", func(s *configs.Settings) *int { return &s.Count }, func(p *int) {
+		fl.IntVarP(p, "count", "n", 1, "pictures, with consecutive seeds")
+	})
+	flag(f, "lora", func(s *configs.Settings) *[]string { return &s.LoRA }, func(p *[]string) {
+		fl.StringArrayVar(p, "lora", nil, "FILE[:SCALE], an adapter that is always active; repeatable")
+	})
+	flag(f, "taca-lora", func(s *configs.Settings) *[]string { return &s.TACALoRA }, func(p *[]string) {
+		fl.StringArrayVar(p, "taca-lora", nil, "FILE[:SCALE], an adapter active exactly in the steps where gamma is not 1")
+	})
+	flag(f, "output", func(s *configs.Settings) *string { return &s.Output }, func(p *string) {
+		fl.StringVarP(p, "output", "o", "", "PNG file; {seed} and {index} are filled in; - writes the PNG to standard output (default taca-{seed}.png)")
+	})
+}
+
+// sources are the layers of settings under the flags.
+type sources struct {
+	config string  // a YAML file
+	record *record // of a picture to repeat
+	preset bool    // lay the preset of the chosen model below
+}
+
+// resolve lays the sources over each other: defaults, the preset, a picture's
+// record, the --config file, and what the command line says.
+func (f *settingFlags) resolve(c *cobra.Command, from sources) (configs.Settings, error) {
+	var file []byte
+	if from.config != "" {
+		var err error
+		if file, err = os.ReadFile(from.config); err != nil {
+			return configs.Settings{}, usagef("read --config %s: %w", from.config, cause(err))
+		}
+	}
+	over := func(s *configs.Settings) error {
+		if from.record != nil {
+			from.record.apply(s)
+		}
+		if file != nil {
+			if err := s.Overlay(file, from.config); err != nil {
+				return usageError{err}
+			}
+		}
+		for name, carry := range f.carry {
+			if c.Flags().Changed(name) {
+				carry(s, &f.given)
+			}
+		}
+		return nil
+	}
+	if c.Flags().Changed("gamma-steps") && c.Flags().Changed("gamma-threshold") {
+		return configs.Settings{}, usagef("--gamma-steps and --gamma-threshold are two ways to say when gamma acts: give one")
+	}
+	s := configs.Defaults()
+	if err := over(&s); err != nil {
+		return s, err
+	}
+	name := s.Model
+	if name == "" {
+		name = demoPreset
+	}
+	preset, ok, err := configs.Find(name)
+	if err != nil || !ok {
+		return s, err
+	}
+	s = configs.Defaults()
+	if err := preset.Apply(&s); err != nil {
+		return s, err
+	}
+	return s, over(&s)
+}
+
+// request is the settings as the pipeline wants them, with the model's own
+// where none are given.
+func request(s configs.Settings, d pipeline.Defaults) pipeline.Request {
+	r := pipeline.Request{
+		Prompt: s.Prompt, Negative: s.Negative, Width: s.Width, Height: s.Height, Steps: s.Steps,
+		Guidance: s.Guidance, TrueCFG: s.TrueCFG, Seed: s.Seed, MaxLength: s.MaxLength,
+		TACA: pipeline.TACA{Gamma: s.Gamma, Steps: s.GammaN, Threshold: s.GammaT},
+	}
+	if r.TACA.Steps > 0 {
+		r.TACA.Threshold = 0
+	}
+	const published = 1024 // pixels: what all FLUX and SD3.5 checkpoints were trained for
+	fill(&r.Width, published)
+	fill(&r.Height, published)
+	fill(&r.Steps, d.Steps)
+	fill(&r.MaxLength, d.MaxLength)
+	if r.Guidance < 0 {
+		r.Guidance = d.Guidance
+	}
+	return r
+}
+
+func fill(field *int, value int) {
+	if *field == 0 {
+		*field = value
+	}
+}
+
+// adapters reads the FILE[:SCALE] arguments.
+func adapters(s configs.Settings) ([]pipeline.LoRA, error) {
+	var out []pipeline.LoRA
+	for _, list := range []struct {
+		args []string
+		taca bool
+	}{{s.LoRA, false}, {s.TACALoRA, true}} {
+		for _, arg := range list.args {
+			l := pipeline.LoRA{Path: arg, Scale: 1, TACA: list.taca}
+			if i := strings.LastIndexByte(arg, ':'); i > 0 {
+				scale, err := strconv.ParseFloat(arg[i+1:], 32)
+				if err == nil {
+					l.Path, l.Scale = arg[:i], float32(scale)
+				} else if _, missing := os.Stat(arg); missing != nil {
+					return nil, usagef("--lora %s: %q is no number: write FILE or FILE:SCALE", arg, arg[i+1:])
+				}
+			}
+			out = append(out, l)
+		}
+	}
+	return out, nil
+}
+
+// describe is an adapter as its flag wants it.
+func describe(l pipeline.LoRA) string { return fmt.Sprintf("%s:%g", l.Path, l.Scale) }

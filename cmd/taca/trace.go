@@ -1,0 +1,55 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"taca/internal/checkpoint"
+	"taca/internal/pipeline"
+	"taca/internal/tensor"
+	"taca/internal/trace"
+)
+
+// traceWriter records what the model observes and writes one safetensors file
+// per stage: text, step00, step01, ..., decode.
+type traceWriter struct {
+	*trace.Recorder
+	dir string
+	err error // the first failure to write; told at the end
+}
+
+func newTraceWriter(dir string, b tensor.Backend) (*traceWriter, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("write --trace %s: %w: choose another folder", dir, cause(err))
+	}
+	return &traceWriter{Recorder: trace.Record(b), dir: dir}, nil
+}
+
+// note writes what was recorded when a stage, or a denoising step, is done.
+func (t *traceWriter) note(e pipeline.Event) {
+	switch {
+	case e.Stage == pipeline.Loading:
+	case e.Stage == pipeline.Encoding && e.Done == e.Total:
+		t.write("text")
+	case e.Stage == pipeline.Denoising && e.Done > 0:
+		t.write(fmt.Sprintf("step%02d", e.Done-1))
+	case e.Stage == pipeline.Decoding && e.Done == e.Total:
+		t.write("decode")
+	}
+}
+
+func (t *traceWriter) write(stage string) {
+	var tensors []checkpoint.Tensor
+	seen := map[string]int{}
+	for _, n := range t.Take() {
+		name := n.Name
+		if seen[name]++; seen[name] > 1 { // the other half of classifier-free guidance, or another encoder
+			name = fmt.Sprintf("%s#%d", name, seen[name])
+		}
+		tensors = append(tensors, checkpoint.FromFloats(name, []int{n.Rows, n.Cols}, n.Values))
+	}
+	if t.err == nil {
+		t.err = checkpoint.Write(filepath.Join(t.dir, stage+".safetensors"), tensors, nil)
+	}
+}
