@@ -1,0 +1,105 @@
+package flux
+
+import (
+	"fmt"
+
+	"taca/internal/checkpoint"
+	"taca/internal/model"
+	"taca/internal/model/nn"
+	"taca/internal/tensor"
+)
+
+// Model is a FLUX transformer with its weights. It implements model.Denoiser.
+type Model struct {
+	config  Config
+	format  tensor.DType // of activations
+	backend tensor.Backend
+	binder  *nn.Binder
+	rope    rope
+
+	first  embedders
+	blocks []layer
+	last   output
+}
+
+// embedders are what comes before the blocks.
+type embedders struct {
+	weights      tensor.Group
+	text, visual nn.Linear
+	conditioner  nn.Conditioner
+}
+
+// layer is a block and the home of its weights.
+type layer struct {
+	block
+	weights tensor.Group
+}
+
+// block is a double or a single block. forward updates x, the rows of all
+// tokens, in place; cond is one row, already through SiLU.
+type block interface {
+	bind(w *nn.Binder, c Config)
+	forward(o tensor.Ops, x, cond, rope tensor.Tensor, spec tensor.AttentionSpec)
+}
+
+// output is what comes after the blocks.
+type output struct {
+	weights    tensor.Group
+	modulation nn.Linear
+	project    nn.Linear
+}
+
+// Open binds a transformer's weights on backend b, for activations in format
+// d (F32 or BF16). A nil source binds shapes alone, for a dry backend. The
+// error lists every tensor that is missing, unused or of another shape than c
+// says.
+func Open(c Config, source checkpoint.Source, b tensor.Backend, d tensor.DType) (*Model, error) {
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	w := nn.NewBinder(source, b)
+	m := &Model{config: c, format: d, backend: b, binder: w, rope: rope{axes: c.RopeAxes, backend: b}}
+	m.first.bind(w, c)
+	for i := range c.DoubleBlocks {
+		m.bind(&doubleBlock{}, w.Group(fmt.Sprintf("transformer_blocks.%d", i)))
+	}
+	for i := range c.SingleBlocks {
+		m.bind(&singleBlock{}, w.Group(fmt.Sprintf("single_transformer_blocks.%d", i)))
+	}
+	m.last.bind(w.Group(""), c)
+	if err := w.Close(nil); err != nil {
+		m.Drop()
+		return nil, fmt.Errorf("flux transformer: %w", err)
+	}
+	return m, nil
+}
+
+func (m *Model) bind(b block, w *nn.Binder) {
+	b.bind(w, m.config)
+	m.blocks = append(m.blocks, layer{b, w.Weights()})
+}
+
+func (e *embedders) bind(w *nn.Binder, c Config) {
+	e.weights = w.Weights()
+	w.Linear(&e.visual, "x_embedder", c.Width(), c.InChannels)
+	w.Linear(&e.text, "context_embedder", c.Width(), c.TextWidth)
+	e.conditioner.Bind(w.In("time_text_embed"), c.Width(), c.PooledWidth, c.GuidanceEmbeds)
+}
+
+func (e *output) bind(w *nn.Binder, c Config) {
+	e.weights = w.Weights()
+	w.Linear(&e.modulation, "norm_out.linear", 2*c.Width(), c.Width())
+	w.Linear(&e.project, "proj_out", c.InChannels, c.Width())
+}
+
+// Layers is every linear layer by canonical path, where a LoRA may attach.
+func (m *Model) Layers() map[string]*nn.Linear { return m.binder.Layers() }
+
+// Geometry relates images to the transformer's tokens.
+func (m *Model) Geometry() model.Geometry { return m.config.Geometry() }
+
+// Drop gives back weights and cached tables; the model is dead afterwards.
+func (m *Model) Drop() {
+	m.rope.drop()
+	m.binder.Drop()
+}

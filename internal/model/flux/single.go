@@ -1,0 +1,45 @@
+package flux
+
+import (
+	"taca/internal/model/nn"
+	"taca/internal/tensor"
+)
+
+// singleBlock treats text and visual tokens alike, and does its attention and
+// its MLP side by side: one matrix narrows the results of both.
+type singleBlock struct {
+	modulation nn.Linear
+	attention  nn.Attention
+	mlp        nn.Linear // 4·d × d
+	out        nn.Linear // d × 5·d: attention's columns, then the MLP's
+	path       string
+}
+
+func (b *singleBlock) bind(w *nn.Binder, c Config) {
+	d := c.Width()
+	w.Linear(&b.modulation, "norm.linear", 3*d, d)
+	b.attention.Bind(w.In("attn"), nn.OwnNames.Inward(), d, c.HeadSize)
+	w.Linear(&b.mlp, "proj_mlp", 4*d, d)
+	w.Linear(&b.out, "proj_out", d, 5*d)
+	b.path = w.Path("")
+}
+
+func (b *singleBlock) forward(o tensor.Ops, x, cond, rope tensor.Tensor, spec tensor.AttentionSpec) {
+	defer o.Release(o.Mark())
+	d := x.Cols
+	h, q, k, v := like(o, x), like(o, x), like(o, x), like(o, x)
+	both := o.Scratch(x.Rows, 5*d, x.DType)
+	attended, thought := both.ColRange(0, d), both.ColRange(d, 5*d)
+
+	m := nn.Modulate(o, &b.modulation, cond)[0]
+	m.Norm(o, h, x)
+	b.attention.Project(o, q, k, v, h, rope, spec.Heads)
+	o.Attention(attended, q, k, v, spec)
+	o.Observe(b.path+".attn", attended)
+	b.mlp.Apply(o, thought, h, tensor.GELUTanh)
+	o.Observe(b.path+".act_mlp", thought)
+
+	b.out.Apply(o, h, both, tensor.Identity)
+	o.GatedAdd(x, h, m.Gate)
+	o.Observe(b.path, x)
+}

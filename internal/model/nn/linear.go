@@ -1,0 +1,46 @@
+package nn
+
+import "taca/internal/tensor"
+
+// Linear is y = act(x·Wᵀ + b), plus low-rank side paths when LoRAs are
+// attached.
+type Linear struct {
+	W, B     tensor.Tensor // out × in, and 1 × out or none
+	Adapters []Adapter
+}
+
+// Adapter is one low-rank update of a layer. Gate is owned by the LoRA: 0
+// skips the work.
+type Adapter struct {
+	Down, Up tensor.Tensor // r × in, out × r
+	Scale    float32       // alpha/r, fixed by the file
+	Gate     *float32
+}
+
+// Apply is dst = act(x·Wᵀ + b + Σ gate·scale·(x·downᵀ)·upᵀ). The update is
+// never merged into W: the mapping is read-only, and adding and subtracting
+// in bf16 would not restore it.
+func (l *Linear) Apply(o tensor.Ops, dst, x tensor.Tensor, act tensor.Activation) {
+	if !l.adapted() {
+		o.Linear(dst, x, l.W, l.B, act)
+		return
+	}
+	o.Linear(dst, x, l.W, l.B, tensor.Identity)
+	for _, a := range l.Adapters {
+		if *a.Gate != 0 {
+			o.AddLowRank(dst, x, a.Down, a.Up, *a.Gate*a.Scale)
+		}
+	}
+	if act != tensor.Identity {
+		o.Activate(dst, dst, act)
+	}
+}
+
+func (l *Linear) adapted() bool {
+	for _, a := range l.Adapters {
+		if *a.Gate != 0 {
+			return true
+		}
+	}
+	return false
+}
