@@ -95,28 +95,14 @@ func compareFiles(a *app, left, right string, tolerance float64) error {
 	return nil
 }
 
-// matrices reads a safetensors file as a trace, in the file's order.
+// matrices reads a safetensors file as a trace.
 func matrices(path string) ([]trace.Named, error) {
 	f, err := checkpoint.OpenFile(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	var out []trace.Named
-	for _, name := range f.Names() {
-		raw, _ := f.Tensor(name)
-		values, err := checkpoint.Floats(raw)
-		if err != nil {
-			return nil, fmt.Errorf("read %s: %s: %w", path, name, err)
-		}
-		n := trace.Named{Name: name, Rows: 1, Cols: 1, Values: values}
-		if len(raw.Shape) > 0 {
-			n.Cols = raw.Shape[len(raw.Shape)-1]
-			n.Rows = len(values) / max(n.Cols, 1)
-		}
-		out = append(out, n)
-	}
-	return out, nil
+	return trace.Read(f)
 }
 
 func comparePictures(a *app, left, right string, tolerance float64) error {

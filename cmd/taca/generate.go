@@ -151,6 +151,9 @@ func (g *generation) paintAll(ctx context.Context) error {
 			return err
 		}
 	}
+	if g.trace != nil {
+		return g.trace.err
+	}
 	return nil
 }
 

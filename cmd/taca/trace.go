@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"taca/internal/checkpoint"
 	"taca/internal/pipeline"
 	"taca/internal/tensor"
 	"taca/internal/trace"
@@ -40,16 +39,14 @@ func (t *traceWriter) note(e pipeline.Event) {
 }
 
 func (t *traceWriter) write(stage string) {
-	var tensors []checkpoint.Tensor
 	seen := map[string]int{}
-	for _, n := range t.Take() {
-		name := n.Name
-		if seen[name]++; seen[name] > 1 { // the other half of classifier-free guidance, or another encoder
-			name = fmt.Sprintf("%s#%d", name, seen[name])
+	all := t.Take()
+	for i, n := range all {
+		if seen[n.Name]++; seen[n.Name] > 1 { // the other half of classifier-free guidance, or another encoder
+			all[i].Name = fmt.Sprintf("%s#%d", n.Name, seen[n.Name])
 		}
-		tensors = append(tensors, checkpoint.FromFloats(name, []int{n.Rows, n.Cols}, n.Values))
 	}
 	if t.err == nil {
-		t.err = checkpoint.Write(filepath.Join(t.dir, stage+".safetensors"), tensors, nil)
+		t.err = trace.Write(filepath.Join(t.dir, stage+".safetensors"), all)
 	}
 }

@@ -13,6 +13,7 @@ import (
 // LoRA is one adapter file attached to a model: W' = W + gate·(alpha/r)·B·A on
 // every layer it names.
 type LoRA struct {
+	name  string
 	scale float32 // what the gate is when open
 	gate  *float32
 }
@@ -25,52 +26,39 @@ func (l *LoRA) Set(on bool) {
 	}
 }
 
-// pair is the tensors of one module.
-type pair struct {
-	down, up *checkpoint.Raw
-	alpha    *float32
-	keys     []string
-}
+// String is the file and its scale, as people write them: "x.safetensors:0.7".
+func (l *LoRA) String() string { return fmt.Sprintf("%s:%v", l.name, l.scale) }
 
 // Attach hangs the adapters in src on layers, which are keyed by canonical
-// path with the component first ("transformer.proj_out"). The gate starts
-// open at scale. Everything in the file must find its place: if anything does
-// not, nothing is attached and the error is an *Error.
+// path with the component first ("transformer.proj_out"). The matrices stay in
+// src's memory, in src's format. The gate starts open at scale. Everything in
+// the file must find its place: if anything does not, nothing is attached and
+// the error is an *Error.
 func Attach(layers map[string]*nn.Linear, src checkpoint.Source, metadata map[string]string, b tensor.Backend, scale float32) (*LoRA, error) {
-	fail := func(problem string, keys ...string) error {
-		return &Error{File: src.String(), Problem: problem, Keys: keys}
-	}
-	if kind, ok := unread(src.Names()); ok {
-		return nil, fail("this is a LoRA of the kind " + kind + ", which is not read yet: convert it to diffusers names")
-	}
 	pairs, err := collect(src)
 	if err != nil {
 		return nil, err
 	}
+	if err := fits(pairs, layers, src); err != nil {
+		return nil, err
+	}
 	known, err := readScales(metadata)
 	if err != nil {
-		return nil, fail(err.Error())
+		return nil, &Error{File: src.String(), Problem: err.Error()}
 	}
-	var foreign []string
-	for _, module := range slices.Sorted(maps.Keys(pairs)) {
-		if layers[module] == nil {
-			foreign = append(foreign, pairs[module].keys...)
-		}
-	}
-	if len(foreign) > 0 {
-		return nil, fail("the model has no such layers: is this LoRA for another model?", foreign...)
-	}
-	l := &LoRA{scale: scale, gate: new(float32)}
+	l := &LoRA{name: src.String(), scale: scale, gate: new(float32)}
 	group := b.NewGroup()
 	adapters := map[string]nn.Adapter{}
-	for _, module := range slices.Sorted(maps.Keys(pairs)) {
-		a, problem := pairs[module].bind(group, layers[module])
-		if problem != "" {
-			return nil, fail(problem, pairs[module].keys...)
+	for module, p := range pairs {
+		a, err := p.bind(group)
+		if err != nil {
+			group.Drop()
+			return nil, fmt.Errorf("%s: bind the adapter of %s: %w", src, module, err)
 		}
-		a.Gate, a.Scale = l.gate, known.of(module, pairs[module].alpha, a.Down.Rows)
+		a.Gate, a.Scale = l.gate, known.of(module, p.alpha, a.Down.Rows)
 		adapters[module] = a
 	}
+	group.Need(nil)
 	for module, a := range adapters {
 		layers[module].Adapters = append(layers[module].Adapters, a)
 	}
@@ -80,83 +68,81 @@ func Attach(layers map[string]*nn.Linear, src checkpoint.Source, metadata map[st
 
 // collect sorts a file's tensors by module.
 func collect(src checkpoint.Source) (map[string]*pair, error) {
-	fail := func(problem string, keys ...string) error {
-		return &Error{File: src.String(), Problem: problem, Keys: keys}
+	kind, ok := Kind(src.Names())
+	if !ok {
+		return nil, &Error{File: src.String(), Problem: "it holds no LoRA", Keys: src.Names()}
+	}
+	if kind != diffusers {
+		return nil, &Error{File: src.String(), Keys: src.Names(),
+			Problem: fmt.Sprintf("a LoRA of the kind %q is not read yet; convert it to diffusers names", kind)}
 	}
 	pairs := map[string]*pair{}
-	var foreign []string
+	var problems complaints
 	for _, name := range src.Names() {
 		k, ok := parse(name)
 		if !ok {
-			foreign = append(foreign, name)
-			continue
+			k = key{role: refused, why: "these tensors are no part of a LoRA"}
 		}
 		if k.role == refused {
-			return nil, fail(k.why, name)
+			problems.add(k.why, name)
+			continue
 		}
-		p := pairs[k.module]
-		if p == nil {
-			p = &pair{}
-			pairs[k.module] = p
+		if pairs[k.module] == nil {
+			pairs[k.module] = &pair{}
 		}
 		raw, _ := src.Tensor(name)
-		if problem := p.put(k.role, raw); problem != "" {
-			return nil, fail(problem, name)
-		}
-		p.keys = append(p.keys, name)
+		problems.add(pairs[k.module].put(k.role, raw), name)
+		pairs[k.module].keys = append(pairs[k.module].keys, name)
 	}
-	if len(foreign) > 0 {
-		return nil, fail("these tensors are no part of a LoRA", foreign...)
-	}
-	if len(pairs) == 0 {
-		return nil, fail("it holds no LoRA")
-	}
-	return pairs, nil
+	return pairs, problems.err(src)
 }
 
-// put stores one tensor of a pair; the text says what is wrong with it.
-func (p *pair) put(r role, raw checkpoint.Raw) string {
-	switch r {
-	case down, up:
-		slot := map[role]**checkpoint.Raw{down: &p.down, up: &p.up}[r]
-		if *slot != nil {
-			return "two tensors of one file update the same layer"
+// fits holds all pairs against the layers they are for.
+func fits(pairs map[string]*pair, layers map[string]*nn.Linear, src checkpoint.Source) error {
+	var problems complaints
+	strangers := 0
+	for _, module := range slices.Sorted(maps.Keys(pairs)) {
+		p := pairs[module]
+		if layers[module] == nil {
+			strangers++
+			problems.add("the model has no such layers; is this LoRA for another model?", p.keys...)
+			continue
 		}
-		*slot = &raw
-	case alpha:
-		values, err := checkpoint.Floats(raw)
-		if err != nil || len(values) != 1 {
-			return fmt.Sprintf("alpha is %s %v, want one number", raw.Type, raw.Shape)
-		}
-		p.alpha = &values[0]
+		problems.add(p.misfit(layers[module]), p.keys...)
 	}
-	return ""
+	if strangers == len(pairs) {
+		problems[0].what = "nothing in it matches the model's layers; is this LoRA for another model?"
+	}
+	return problems.err(src)
 }
 
-// bind gives both matrices to the backend; the text says what is wrong.
-func (p *pair) bind(g tensor.Group, l *nn.Linear) (nn.Adapter, string) {
-	switch {
-	case p.down == nil || p.up == nil:
-		return nn.Adapter{}, "half of a pair of matrices is missing"
-	case len(p.down.Shape) != 2 || len(p.up.Shape) != 2:
-		return nn.Adapter{}, fmt.Sprintf("matrices are %v and %v: adapters of convolutions are not supported", p.down.Shape, p.up.Shape)
-	case p.down.Shape[0] != p.up.Shape[1] || p.down.Shape[1] != l.W.Cols || p.up.Shape[0] != l.W.Rows || p.down.Shape[0] == 0:
-		return nn.Adapter{}, fmt.Sprintf("matrices are %v and %v, the layer is [%d %d]: is this LoRA for another model?", p.down.Shape, p.up.Shape, l.W.Rows, l.W.Cols)
+// complaints are problems and the keys that have them.
+type complaints []struct {
+	what string
+	keys []string
+}
+
+// add notes a problem; an empty text is none.
+func (c *complaints) add(what string, keys ...string) {
+	if what == "" {
+		return
 	}
-	var a nn.Adapter
-	for _, m := range []struct {
-		to  *tensor.Tensor
-		raw *checkpoint.Raw
-	}{{&a.Down, p.down}, {&a.Up, p.up}} {
-		d, ok := tensor.ParseDType(m.raw.Type)
-		if !ok {
-			return a, fmt.Sprintf("a matrix holds %s, which is no weight format", m.raw.Type)
+	for i := range *c {
+		if (*c)[i].what == what {
+			(*c)[i].keys = append((*c)[i].keys, keys...)
+			return
 		}
-		t, err := g.Bind(m.raw.Bytes, m.raw.Shape[0], m.raw.Shape[1], d)
-		if err != nil {
-			return a, err.Error()
-		}
-		*m.to = t
 	}
-	return a, ""
+	*c = append(*c, struct {
+		what string
+		keys []string
+	}{what, keys})
+}
+
+// err is the first problem with all the keys that have it, or nil.
+func (c complaints) err(src checkpoint.Source) error {
+	if len(c) == 0 {
+		return nil
+	}
+	return &Error{File: src.String(), Problem: c[0].what, Keys: c[0].keys}
 }

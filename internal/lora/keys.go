@@ -33,19 +33,21 @@ var suffixes = []struct {
 	{".lora.up.weight", up, ""},
 	{".alpha", alpha, ""},
 	{".lora_B.bias", refused, "a bias of lora_B is not supported"},
-	{".lora_magnitude_vector", refused, "DoRA is not supported"},
-	{".lora_magnitude_vector.weight", refused, "DoRA is not supported"},
-	{".dora_scale", refused, "DoRA is not supported"},
+	{".lora_magnitude_vector", refused, dora},
+	{".lora_magnitude_vector.weight", refused, dora},
+	{".dora_scale", refused, dora},
 	{".lora_mid.weight", refused, "convolutions in three factors are not supported"},
 	{".diff", refused, "full-rank differences are not supported"},
 	{".diff_b", refused, "differences of biases are not supported"},
 }
 
+const dora = "DoRA is not supported, and without its magnitudes the adapter would be a different one"
+
 // parse takes a tensor's name apart; false where it is no adapter's.
 func parse(name string) (key, bool) {
 	for _, s := range suffixes {
 		if module, ok := strings.CutSuffix(dropAdapter(name), s.text); ok {
-			return key{module: canonical(module), role: s.role, why: s.why}, true
+			return refuse(key{module: canonical(module), role: s.role, why: s.why}), true
 		}
 	}
 	return key{}, false
@@ -54,10 +56,10 @@ func parse(name string) (key, bool) {
 // dropAdapter takes out the adapter's name that raw PEFT files carry:
 // "x.lora_A.default.weight".
 func dropAdapter(name string) string {
-	for _, letter := range []string{".lora_A.", ".lora_B."} {
-		before, after, found := strings.Cut(name, letter)
+	for _, part := range []string{".lora_A.", ".lora_B.", ".lora_magnitude_vector."} {
+		before, after, found := strings.Cut(name, part)
 		if adapter, rest, deeper := strings.Cut(after, "."); found && deeper && adapter != "" {
-			return before + letter + rest
+			return before + part + rest
 		}
 	}
 	return name
@@ -66,10 +68,13 @@ func dropAdapter(name string) string {
 // component is where a key without one belongs.
 const component = "transformer."
 
+// isEncoder tells keys of the components that come before the transformer.
+var isEncoder = prefix("text_encoder.", "text_encoder_2.", "text_encoder_3.")
+
 // canonical is a module's path as diffusers has it today.
 func canonical(module string) string {
 	module = strings.TrimPrefix(module, "base_model.model.")
-	if !prefix(component, "text_encoder.", "text_encoder_2.", "text_encoder_3.")(module) {
+	if !strings.HasPrefix(module, component) && !isEncoder(module) {
 		module = component + module
 	}
 	if inner, ok := strings.CutPrefix(module, component+"base_model.model."); ok {
@@ -79,4 +84,16 @@ func canonical(module string) string {
 		module += ".0"
 	}
 	return module
+}
+
+// refuse sorts out the modules that no adapter can hang on.
+func refuse(k key) key {
+	switch {
+	case k.role == refused:
+	case isEncoder(k.module):
+		k.role, k.why = refused, "adapters of text encoders are not read yet"
+	case k.module == component+"pos_embed.proj":
+		k.role, k.why = refused, "an adapter of the patch embedding is a convolution, which is not supported"
+	}
+	return k
 }

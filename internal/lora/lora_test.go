@@ -68,6 +68,7 @@ func TestSpellings(t *testing.T) {
 		{"metadata", q + ".lora_A.weight", q + ".lora_B.weight", q, "", flat, 3},
 		{"alpha pattern", out + ".lora_A.weight", out + ".lora_B.weight", out, "", flat, 5},
 		{"alpha tensor first", q + ".lora_A.weight", q + ".lora_B.weight", q, q + ".alpha", flat, 4},
+		{"named by PEFT", q + ".lora_A.default_0.weight", q + ".lora_B.default_0.weight", q, "", "", 1},
 		{"no prefix in metadata", q + ".lora_A.weight", q + ".lora_B.weight", q, "", `{"r":2,"lora_alpha":6}`, 3},
 		{"stabilised", q + ".lora_A.weight", q + ".lora_B.weight", q, "", `{"lora_alpha":6,"use_rslora":true}`, float32(6 / math.Sqrt2)},
 	} {
@@ -97,7 +98,7 @@ func TestSpellings(t *testing.T) {
 
 // TestRefusals: what does not fit is named, and nothing is attached.
 func TestRefusals(t *testing.T) {
-	const q = "transformer.blocks.0.to_q"
+	const q, other = "transformer.blocks.0.to_q", "transformer.other"
 	whole := func(more source) source {
 		s := source{q + ".lora_A.weight": matrix(2, 4), q + ".lora_B.weight": matrix(3, 2)}
 		maps.Copy(s, more)
@@ -108,23 +109,36 @@ func TestRefusals(t *testing.T) {
 		file source
 		want string
 	}{
-		{"empty", source{}, "it holds no LoRA"},
-		{"foreign layer", whole(source{"transformer.other.lora_A.weight": matrix(2, 4), "transformer.other.lora_B.weight": matrix(3, 2)}), "no such layers: is this LoRA for another model?: transformer.other.lora_A.weight"},
-		{"foreign tensor", whole(source{"weights": matrix(2, 4)}), "no part of a LoRA: weights"},
-		{"half", source{q + ".lora_A.weight": matrix(2, 4)}, "half of a pair"},
+		{"empty", source{}, "x.safetensors: it holds no LoRA"},
+		{"a model", source{"transformer_blocks.0.attn.to_q.weight": matrix(2, 4)}, "it holds no LoRA: transformer_blocks.0.attn.to_q.weight"},
+		{"foreign layer", whole(source{other + ".lora_A.weight": matrix(2, 4), other + ".lora_B.weight": matrix(3, 2)}), "no such layers; is this LoRA for another model?: transformer.other.lora_A.weight, transformer.other.lora_B.weight"},
+		{"nothing fits", source{other + ".lora_A.weight": matrix(2, 4), other + ".lora_B.weight": matrix(3, 2)}, "nothing in it matches the model's layers; is this LoRA for another model?: transformer.other.lora_A.weight"},
+		{"foreign tensors", whole(source{"weights": matrix(2, 4), "more": matrix(2, 4)}), "no part of a LoRA: more, weights"},
+		{"half", source{q + ".lora_A.weight": matrix(2, 4)}, "half of a pair of matrices is missing: " + q},
 		{"width", source{q + ".lora_A.weight": matrix(2, 5), q + ".lora_B.weight": matrix(3, 2)}, "matrices are [2 5] and [3 2], the layer is [3 4]"},
+		{"height", source{q + ".lora_A.weight": matrix(2, 4), q + ".lora_B.weight": matrix(4, 2)}, "matrices are [2 4] and [4 2], the layer is [3 4]"},
 		{"rank", source{q + ".lora_A.weight": matrix(2, 4), q + ".lora_B.weight": matrix(3, 3)}, "matrices are [2 4] and [3 3]"},
+		{"no rank", source{q + ".lora_A.weight": matrix(0, 4), q + ".lora_B.weight": matrix(3, 0)}, "matrices are [0 4] and [3 0]"},
+		{"convolution", source{q + ".lora_A.weight": number(1), q + ".lora_B.weight": matrix(3, 2)}, "adapters of convolutions are not supported"},
+		{"format", whole(source{q + ".lora_B.weight": {Shape: []int{3, 2}, Type: "I32", Bytes: make([]byte, 24)}}), "a matrix holds I32, which is no weight format"},
 		{"DoRA", whole(source{q + ".lora_magnitude_vector": matrix(1, 3)}), "DoRA is not supported"},
-		{"bias", whole(source{q + ".lora_B.bias": matrix(1, 3)}), "a bias of lora_B is not supported"},
+		{"DoRA with a name", whole(source{q + ".lora_magnitude_vector.default.weight": matrix(1, 3)}), "DoRA is not supported"},
+		{"DoRA of kohya", whole(source{q + ".dora_scale": matrix(1, 3)}), "DoRA is not supported"},
+		{"bias", whole(source{q + ".lora_B.bias": matrix(1, 3)}), "a bias of lora_B is not supported: " + q + ".lora_B.bias"},
+		{"bias with a name", whole(source{q + ".lora_B.default.bias": matrix(1, 3)}), "a bias of lora_B is not supported"},
 		{"alpha", whole(source{q + ".alpha": matrix(1, 2)}), "want one number"},
-		{"kohya", source{"lora_unet_double_blocks_0_img_attn_qkv.lora_down.weight": matrix(2, 4)}, "of the kind kohya, FLUX, which is not read yet"},
-		{"XLabs", source{"double_blocks.0.processor.qkv_lora1.down.weight": matrix(2, 4)}, "of the kind XLabs"},
+		{"encoder", whole(source{"text_encoder.text_model.x.lora_A.weight": matrix(2, 4)}), "adapters of text encoders are not read yet: text_encoder."},
+		{"patches", whole(source{"transformer.pos_embed.proj.lora_A.weight": matrix(2, 4)}), "the patch embedding is a convolution"},
+		{"kohya", source{"lora_unet_double_blocks_0_img_attn_qkv.lora_down.weight": matrix(2, 4)}, `a LoRA of the kind "kohya, FLUX" is not read yet; convert it to diffusers names: lora_unet_double`},
 		{"twice", whole(source{"blocks.0.to_q.lora_A.weight": matrix(2, 4)}), "two tensors of one file update the same layer"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := opstest.NewReference()
 			at := layers(t, b)
 			_, err := lora.Attach(at, c.file, nil, b, 1)
+			if err == nil {
+				t.Fatal("no error")
+			}
 			var e *lora.Error
 			if !errors.As(err, &e) || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("error %v, want one that says %q", err, c.want)

@@ -1,6 +1,7 @@
 package lora
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -8,19 +9,18 @@ import (
 	"strings"
 )
 
-// metadataKey is where diffusers and PEFT keep an adapter's configuration.
+// metadataKey is where diffusers keeps an adapter's PEFT configuration.
 const metadataKey = "lora_adapter_metadata"
 
-// scales is what a file's metadata says of alpha and rank.
+// scales is what a file's metadata says of each component.
 type scales map[string]peft
 
-// peft is the part of a PEFT configuration that scales an adapter.
+// peft is the part of a PEFT configuration that scales an adapter. Ranks are
+// the matrices' own.
 type peft struct {
-	Alpha        *float64           `json:"lora_alpha"`
-	Rank         float64            `json:"r"`
-	AlphaPattern map[string]float64 `json:"alpha_pattern"`
-	RankPattern  map[string]float64 `json:"rank_pattern"`
-	Stabilised   bool               `json:"use_rslora"`
+	Alpha        *float64 `json:"lora_alpha"`
+	AlphaPattern patterns `json:"alpha_pattern"`
+	Stabilised   bool     `json:"use_rslora"` // arXiv 2312.03732
 }
 
 // readScales reads the metadata of a safetensors file. Keys are flat, with the
@@ -61,19 +61,18 @@ func readScales(metadata map[string]string) (scales, error) {
 }
 
 // of is alpha/rank for a module: its own alpha tensor first, then the
-// metadata, else 1: writers that leave alpha out train
-// with alpha = rank.
+// metadata, else 1, since writers that leave alpha out train with alpha = rank.
 func (s scales) of(module string, alpha *float32, rank int) float32 {
 	if alpha != nil {
 		return *alpha / float32(rank)
 	}
 	part, path, _ := strings.Cut(module, ".")
-	p, ok := s[part]
-	if !ok || p.Alpha == nil {
+	p := s[part]
+	if p.Alpha == nil {
 		return 1
 	}
 	a, r := *p.Alpha, float64(rank)
-	if v, ok := pattern(p.AlphaPattern, path); ok {
+	if v, ok := p.AlphaPattern.find(path); ok {
 		a = v
 	}
 	if p.Stabilised {
@@ -82,16 +81,47 @@ func (s scales) of(module string, alpha *float32, rank int) float32 {
 	return float32(a / r)
 }
 
-// pattern finds a module in PEFT's patterns (get_pattern_key): keys are regular
-// expressions that match whole names or their ends after a dot. JSON objects
-// have no order, so where several match, the longest expression counts.
-func pattern(patterns map[string]float64, path string) (value float64, ok bool) {
-	longest := -1
-	for p, v := range patterns {
-		re, err := regexp.Compile(`^(.*\.)?(` + p + `)$`)
-		if err == nil && len(p) > longest && re.MatchString(path) {
-			value, ok, longest = v, true, len(p)
+// patterns gives some modules a value of their own. The first that matches
+// counts, as in PEFT's get_pattern_key, so the order of the JSON matters.
+type patterns []pattern
+
+type pattern struct {
+	path  *regexp.Regexp
+	value float64
+}
+
+// UnmarshalJSON reads an object whose keys are regular expressions. They match
+// a whole path, or its end after a dot.
+func (p *patterns) UnmarshalJSON(text []byte) error {
+	d := json.NewDecoder(bytes.NewReader(text))
+	if t, err := d.Token(); err != nil || t == nil {
+		return err
+	} else if t != json.Delim('{') {
+		return fmt.Errorf("a pattern is %s, want an object", text)
+	}
+	for d.More() {
+		key, err := d.Token()
+		if err != nil {
+			return err
+		}
+		path, err := regexp.Compile(fmt.Sprintf(`^(?:.*\.)?(?:%s)$`, key))
+		if err != nil {
+			return fmt.Errorf("pattern %q is not understood: %w", key, err)
+		}
+		found := pattern{path: path}
+		if err := d.Decode(&found.value); err != nil {
+			return err
+		}
+		*p = append(*p, found)
+	}
+	return nil
+}
+
+func (p patterns) find(path string) (float64, bool) {
+	for _, one := range p {
+		if one.path.MatchString(path) {
+			return one.value, true
 		}
 	}
-	return value, ok
+	return 0, false
 }

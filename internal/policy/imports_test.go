@@ -1,0 +1,146 @@
+package policy
+
+import (
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "taca/"
+
+// mayImport is which of our packages each package may import outside its
+// tests. A name that ends in a slash stands for all packages below it. The
+// seam imports nothing; models know no backend, backends no model.
+var mayImport = map[string][]string{
+	"internal/tensor":            {},
+	"internal/tensor/opstest":    {"internal/tensor"},
+	"internal/dry":               {"internal/tensor"},
+	"internal/cpu":               {"internal/tensor"},
+	"internal/checkpoint":        {"internal/tensor"},
+	"internal/trace":             {"internal/tensor", "internal/checkpoint"},
+	"internal/model":             {"internal/tensor"},
+	"internal/model/nn":          {"internal/tensor", "internal/checkpoint"},
+	"internal/model/flux":        family,
+	"internal/model/sd3":         family,
+	"internal/model/clip":        family,
+	"internal/model/t5":          family,
+	"internal/model/vae":         family,
+	"internal/model/modeltest":   forTests,
+	"internal/model/encodertest": forTests,
+	"internal/lora":              {"internal/tensor", "internal/checkpoint", "internal/model/nn"},
+	"internal/sampler":           {"internal/tensor", "internal/model"},
+	"internal/tokenizer":         {},
+	"internal/picture":           {},
+	"internal/demo":              {"internal/checkpoint"},
+	"internal/policy":            {},
+	"internal/pipeline": {
+		"internal/tensor", "internal/checkpoint", "internal/dry", "internal/tokenizer",
+		"internal/model", "internal/model/", "internal/lora", "internal/sampler",
+	},
+	"configs":  {},
+	"cmd/taca": {"internal/", "configs"},
+}
+
+var (
+	family = []string{"internal/tensor", "internal/checkpoint", "internal/model", "internal/model/nn"}
+	// forTests are packages that only tests import, so they may open devices.
+	forTests = []string{
+		"internal/tensor", "internal/tensor/opstest", "internal/dry", "internal/cpu", "internal/checkpoint",
+		"internal/trace", "internal/model", "internal/model/nn", "internal/model/modeltest",
+	}
+)
+
+// testPackages may be imported by tests, and by each other.
+var testPackages = []string{"internal/tensor/opstest", "internal/model/modeltest", "internal/model/encodertest"}
+
+// devices are the packages that hold C: everybody else speaks tensor.Ops.
+var devices = []string{"internal/cpu", "internal/cuda"}
+
+// imported is the paths of s's imports.
+func imported(t *testing.T, s source) []string {
+	t.Helper()
+	var paths []string
+	for _, spec := range s.tree.Imports {
+		p, err := strconv.Unquote(spec.Path.Value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		paths = append(paths, p)
+	}
+	return paths
+}
+
+func TestImports(t *testing.T) {
+	for _, s := range sources(t) {
+		if s.isTest() {
+			continue
+		}
+		allowed, known := mayImport[s.folder()]
+		if !known {
+			t.Errorf("%s: package %s has no row in mayImport: say what it may import", s.path, s.folder())
+			continue
+		}
+		for _, p := range imported(t, s) {
+			if ours, ok := strings.CutPrefix(p, module); ok && !allows(allowed, ours) {
+				t.Errorf("%s: %s may not import %s", s.path, s.folder(), ours)
+			}
+		}
+	}
+}
+
+func allows(rows []string, name string) bool {
+	return slices.ContainsFunc(rows, func(row string) bool {
+		return row == name || strings.HasSuffix(row, "/") && strings.HasPrefix(name, row) && !slices.Contains(testPackages, name)
+	})
+}
+
+// opener is the one file of the program that names devices.
+const opener = "cmd/taca/backend.go"
+
+func TestOpenedInOnePlace(t *testing.T) {
+	for _, s := range sources(t) {
+		if s.isTest() || s.path == opener || slices.Contains(testPackages, s.folder()) {
+			continue
+		}
+		for _, p := range imported(t, s) {
+			if ours, ok := strings.CutPrefix(p, module); ok && slices.Contains(devices, ours) {
+				t.Errorf("%s imports %s: only %s opens devices", s.path, ours, opener)
+			}
+		}
+	}
+}
+
+func TestC(t *testing.T) {
+	for _, s := range sources(t) {
+		if slices.Contains(imported(t, s), "C") && !slices.Contains(devices, s.folder()) {
+			t.Errorf("%s imports C, which only %s may", s.path, strings.Join(devices, " and "))
+		}
+	}
+}
+
+// TestRows sees that mayImport has no row for a package that is gone.
+func TestRows(t *testing.T) {
+	there := map[string]bool{}
+	for _, name := range committed(t) {
+		there[path.Dir(name)] = true
+	}
+	for folder := range mayImport {
+		if !there[folder] {
+			t.Errorf("mayImport has a row for %s, which does not exist", folder)
+		}
+	}
+}
+
+func TestAllows(t *testing.T) {
+	rows := []string{"internal/tensor", "internal/model/"}
+	for name, want := range map[string]bool{
+		"internal/tensor": true, "internal/tensor/opstest": false, "internal/model/flux": true,
+		"internal/model": false, "internal/model/modeltest": false, "internal/cpu": false,
+	} {
+		if allows(rows, name) != want {
+			t.Errorf("allows(%v, %s) is %v", rows, name, !want)
+		}
+	}
+}
