@@ -35,15 +35,15 @@ func (g *generation) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	d, err := chooseDType(g.settings.DType, m, g.backend)
+	if err != nil {
+		return err
+	}
 	if g.opts.trace != "" {
 		if g.trace, err = newTraceWriter(g.opts.trace, g.backend); err != nil {
 			return err
 		}
 		g.backend = g.trace
-	}
-	d, err := chooseDType(g.settings.DType, m, g.backend)
-	if err != nil {
-		return err
 	}
 	g.record = record{Program: "taca " + version(), Model: lasting(g.settings.Model), Class: m.Class, Request: r, LoRAs: loras,
 		DType: strings.ToLower(d.String()), Backend: g.backend.Name()}

@@ -113,7 +113,6 @@ func (f *settingFlags) text(c *cobra.Command) {
 type sources struct {
 	config string  // a YAML file
 	record *record // of a picture to repeat
-	preset bool    // lay the preset of the chosen model below
 }
 
 // resolve lays the sources over each other: defaults, the preset, a picture's

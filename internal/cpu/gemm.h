@@ -1,0 +1,159 @@
+// Matrix products, in blocks of dst.
+//
+// A slice of K at a time, the block's weights are widened and turned into
+// panels of GEMM_PANEL columns that stay in the second-level cache, while the
+// rows of x pass by in strips that fit the first. Both are cut into 32-bit
+// words of K, a word being one float or a pair of bfloat16, so that one
+// kernel serves both. Sums wait in the workspace between slices: every
+// element of dst is one chain of additions in the order of K, however dst is
+// cut into blocks.
+#ifndef TACA_GEMM_H
+#define TACA_GEMM_H
+
+#include "vecmath.h"
+
+#if defined(TACA_ISA_AVX512)
+enum { GEMM_STRIP = 14, GEMM_VECS = 2 };
+#elif defined(TACA_ISA_AVX2)
+enum { GEMM_STRIP = 6, GEMM_VECS = 2 };
+#elif defined(TACA_ISA_NEON)
+enum { GEMM_STRIP = 6, GEMM_VECS = 4 };
+#else
+enum { GEMM_STRIP = 4, GEMM_VECS = 2 };
+#endif
+
+enum {
+    GEMM_PANEL = GEMM_VECS * LANES, // columns
+    GEMM_WORDS = 256,               // of K in a slice
+    GEMM_ROW = GEMM_WORDS * 4 + 64, // bytes of a row in a strip: neighbours fall into different cache sets
+};
+
+// gemm_slice is the part of K being summed.
+typedef struct {
+    int64_t at, depth; // columns at .. at+depth-1 of x and w
+    int64_t words;     // what they take in strips and panels; the rest is zero
+    int pairs;         // words are pairs of bfloat16
+} gemm_slice;
+
+#include "gemm_pack.h"
+
+#if defined(TACA_ISA_AMX)
+#include "gemm_amx.h"
+enum { PAIRS_STRIP = AMX_STRIP, PAIRS_STEP = LANES, PAIRS_BLOCK = 512 };
+#else
+enum { PAIRS_STRIP = GEMM_STRIP, PAIRS_STEP = 1, PAIRS_BLOCK = 256 };
+#endif
+enum { WORDS_BLOCK = 256 };
+
+// gemm_step is s + a·b, word by word.
+INLINE vec gemm_step(vec a, vec b, vec s, int pairs) {
+#if defined(TACA_ISA_BF16)
+    if (pairs) {
+        return _mm512_dpbf16_ps(s, (__m512bh)a, (__m512bh)b);
+    }
+#endif
+    (void)pairs;
+    return v_fma(a, b, s);
+}
+
+// multiply_rows adds a strip of rows times a panel to c, rows × GEMM_PANEL.
+INLINE void multiply_rows(float *restrict c, const char *restrict strip, const char *restrict panel, gemm_slice s, int pairs, const int rows) {
+    vec sum[GEMM_STRIP][GEMM_VECS];
+#pragma GCC unroll 16
+    for (int i = 0; i < rows; i++) {
+#pragma GCC unroll 4
+        for (int j = 0; j < GEMM_VECS; j++) {
+            sum[i][j] = s.at == 0 ? v_zero() : v_load(c + i * GEMM_PANEL + j * LANES);
+        }
+    }
+    for (int64_t k = 0; k < s.words; k++) {
+        vec b[GEMM_VECS];
+#pragma GCC unroll 4
+        for (int j = 0; j < GEMM_VECS; j++) {
+            b[j] = v_load(panel + (j * s.words + k) * (int64_t)sizeof(vec));
+        }
+#pragma GCC unroll 16
+        for (int i = 0; i < rows; i++) {
+            float word;
+            memcpy(&word, strip + i * GEMM_ROW + k * 4, sizeof word);
+            vec a = v_set(word);
+#pragma GCC unroll 4
+            for (int j = 0; j < GEMM_VECS; j++) {
+                sum[i][j] = gemm_step(a, b[j], sum[i][j], pairs);
+            }
+        }
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < rows; i++) {
+#pragma GCC unroll 4
+        for (int j = 0; j < GEMM_VECS; j++) {
+            v_store(c + i * GEMM_PANEL + j * LANES, sum[i][j]);
+        }
+    }
+}
+
+static void multiply(float *restrict c, const char *restrict strip, const char *restrict panel, gemm_slice s, int64_t rows, int64_t cols) {
+#if defined(TACA_ISA_AMX)
+    if (s.pairs) {
+        multiply_tiles(c, strip, panel, s, rows, cols);
+        return;
+    }
+#endif
+    (void)cols;
+    if (s.pairs) {
+        rows <= GEMM_STRIP / 2 ? multiply_rows(c, strip, panel, s, 1, GEMM_STRIP / 2) : multiply_rows(c, strip, panel, s, 1, GEMM_STRIP);
+    } else {
+        rows <= GEMM_STRIP / 2 ? multiply_rows(c, strip, panel, s, 0, GEMM_STRIP / 2) : multiply_rows(c, strip, panel, s, 0, GEMM_STRIP);
+    }
+}
+
+// store_block writes sums c (stride floats from row to row) to rows × cols of
+// dst at (row, col), with what LINEAR does to a finished sum.
+static void store_block(const taca_linear *a, const float *restrict c, int64_t stride, int64_t row, int64_t rows, int64_t col, int64_t cols) {
+    const void *bias = (const void *)a->bias.at;
+    for (int64_t i = 0; i < rows; i++) {
+        void *dst = row_of(&a->dst, row + i);
+        for (int64_t j = 0; j < cols; j += LANES) {
+            int64_t n = cols - j < LANES ? cols - j : LANES;
+            vec v = v_load(c + i * stride + j);
+            if (a->adds) {
+                v = v_fma(v_set(a->scale), v, v_get_part(dst, a->dst.type, col + j, n));
+            } else {
+                v = bias ? v_add(v, v_get_part(bias, a->bias.type, col + j, n)) : v;
+                v = v_activate(v, a->act);
+            }
+            v_put_part(dst, a->dst.type, col + j, n, v);
+        }
+    }
+}
+
+// gemm_block is rows × cols of dst at (row, col).
+static void gemm_block(const taca_linear *a, int64_t row, int64_t rows, int64_t col, int64_t cols, char *restrict work) {
+    enum { SUMS = (TACA_BLOCK + 32) * TACA_BLOCK * 4, PANELS = TACA_BLOCK * GEMM_WORDS * 4 };
+    _Static_assert(SUMS + PANELS + 32 * GEMM_ROW <= TACA_WORK_BYTES, "workspace");
+    float *sums = (float *)work;
+    char *panels = work + SUMS, *strip = panels + PANELS;
+    const int pairs = GEMM_PAIRS && taca_in_pairs(a);
+    const int64_t strip_rows = pairs ? PAIRS_STRIP : GEMM_STRIP, step = pairs ? PAIRS_STEP : 1;
+    const int64_t in = a->w.cols, across = (cols + GEMM_PANEL - 1) / GEMM_PANEL;
+    for (int64_t k = 0; k == 0 || k < in; k += GEMM_WORDS << pairs) {
+        gemm_slice s = {.at = k, .depth = in - k, .pairs = pairs};
+        s.depth = s.depth < GEMM_WORDS << pairs ? s.depth : GEMM_WORDS << pairs;
+        s.words = (((s.depth + pairs) >> pairs) + step - 1) / step * step;
+        pack_panels(panels, &a->w, s, col, cols);
+        for (int64_t i = 0; i < rows; i += strip_rows) {
+            int64_t high = rows - i < strip_rows ? rows - i : strip_rows;
+            load_strip(strip, a, s, row + i, high);
+            for (int64_t j = 0; j < across; j++) {
+                int64_t wide = cols - j * GEMM_PANEL < GEMM_PANEL ? cols - j * GEMM_PANEL : GEMM_PANEL;
+                float *c = sums + (i * across + j * strip_rows) * GEMM_PANEL;
+                multiply(c, strip, panels + j * GEMM_PANEL * s.words * 4, s, high, wide);
+                if (k + s.depth >= in) {
+                    store_block(a, c, GEMM_PANEL, row + i, high, col + j * GEMM_PANEL, wide);
+                }
+            }
+        }
+    }
+}
+
+#endif

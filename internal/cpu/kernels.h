@@ -1,0 +1,133 @@
+// What Go and C agree on: matrices, one args struct per verb, and the table of
+// function pointers that every instruction set fills.
+#ifndef TACA_KERNELS_H
+#define TACA_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+// The order of tensor.DType.
+enum { TACA_F32, TACA_BF16, TACA_F16, TACA_F8E4M3 };
+
+// The order of tensor.Activation.
+enum { TACA_IDENTITY, TACA_SILU, TACA_GELU_TANH, TACA_GELU, TACA_QUICK_GELU };
+
+// A matrix in memory that Go keeps alive. The address is a number, not a
+// pointer, so that the struct may live in Go's heap under cgo's rules. It may
+// be unaligned where a checkpoint is mapped.
+typedef struct {
+    uintptr_t at; // first element; 0: none
+    int64_t rows, cols;
+    int64_t stride; // elements from one row to the next
+    int64_t type;
+} taca_matrix;
+
+// Workspace of one thread, 64-byte aligned, undefined between calls.
+enum { TACA_WORK_BYTES = 4 << 20 };
+
+// LINEAR, and convolutions as one. A unit is one block of dst; units go down a column of
+// blocks before they go to the next, so that neighbours share weights.
+typedef struct {
+    taca_matrix dst, x, w, bias;
+    int64_t act;
+    int64_t block_rows, block_cols; // at most TACA_BLOCK of each, but any number of columns where few
+    int64_t height, width;          // the image whose 3×3 neighbourhoods are multiplied; 0: the rows of x are
+    float scale;
+    int32_t adds; // dst += scale · x·wᵀ, without bias and act
+    int32_t few;  // at most TACA_FEW_ROWS rows of at most TACA_FEW_COLS: weights are read once, where they are
+} taca_linear;
+
+// taca_in_pairs is whether a product may be formed of bfloat16 numbers: x must
+// be, and weights too unless the result is rounded anyway.
+static inline int taca_in_pairs(const taca_linear *a) {
+    return a->x.type == TACA_BF16 && (a->w.type == TACA_BF16 || a->w.type == TACA_F8E4M3 || a->dst.type == TACA_BF16);
+}
+
+enum { TACA_BLOCK = 512, TACA_FEW_ROWS = 4, TACA_FEW_COLS = 1 << 17 };
+
+typedef struct {
+    taca_matrix dst, x, gain, bias; // ModulatedNorm: scale and shift
+    float eps;
+    int32_t modulated; // gain counts from 1
+} taca_norm;
+
+typedef struct {
+    taca_matrix x, gain, rope;
+    int64_t heads;
+    float eps;
+} taca_qk;
+
+typedef struct {
+    taca_matrix dst, q, k, v, rel_bias;
+    int64_t heads;
+    int64_t unit_rows; // query rows of a unit; a unit belongs to one head
+    int64_t text_lo, text_hi, visual_lo, visual_hi;
+    float scale, gamma;
+    int32_t causal;
+} taca_attention;
+
+typedef struct {
+    taca_matrix dst, x, y, gate;
+    float a, b;
+    int64_t act;
+} taca_pointwise;
+
+typedef struct {
+    taca_matrix dst, table;
+    uintptr_t ids; // int32_t[dst.rows]
+} taca_gather;
+
+typedef struct {
+    taca_matrix dst, x, gain, bias;
+    // GROUP_SUMS fills double[units][groups][2] with sums of x and x²;
+    // GROUP_NORM reads double[groups][2], mean and 1/sqrt(variance + eps).
+    uintptr_t sums;
+    int64_t unit_rows; // rows of a unit of GROUP_SUMS
+    int64_t groups, act;
+} taca_group_norm;
+
+typedef struct {
+    taca_matrix dst, x;
+    int64_t height, width;
+} taca_upsample;
+
+// A verb works on units [lo, hi) of its args.
+typedef void (*taca_verb)(const void *args, int64_t lo, int64_t hi, void *work);
+
+enum {
+    TACA_LINEAR,
+    TACA_NORM,
+    TACA_RMS_NORM,
+    TACA_QK_NORM_ROPE,
+    TACA_ATTENTION,
+    TACA_GATED_ADD,
+    TACA_ACTIVATE,
+    TACA_MUL,
+    TACA_MIX,
+    TACA_GATHER,
+    TACA_GROUP_SUMS,
+    TACA_GROUP_NORM,
+    TACA_UPSAMPLE2X,
+    TACA_COPY,
+    TACA_VERBS
+};
+
+// The grains in which a kernel of LINEAR covers dst, and the block its caches
+// like best.
+typedef struct {
+    int64_t strip, panel; // rows, columns
+    int64_t block;
+} taca_tiling;
+
+typedef struct {
+    const char *name;
+    taca_tiling words, pairs; // of floats, and where x and w come as bfloat16
+    taca_verb verb[TACA_VERBS];
+} taca_kernels;
+
+// taca_machine lists the tables whose instructions this machine has, best
+// first, and returns how many there are.
+enum { TACA_TABLES = 5 };
+int taca_machine(const taca_kernels *tables[TACA_TABLES]);
+
+#endif

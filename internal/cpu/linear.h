@@ -1,0 +1,91 @@
+// LINEAR: dst = act(x·wᵀ + bias), or dst += scale · x·wᵀ.
+#ifndef TACA_LINEAR_H
+#define TACA_LINEAR_H
+
+#include "gemm.h"
+
+// dots is rows dot products with one row of weights: w is read once, four
+// vectors at a time. Sums are over k modulo 4·LANES first.
+INLINE void dots(float *restrict c, int64_t stride, const float *restrict x, const char *restrict w, int64_t type, int64_t in, const int rows) {
+    const gemm_slice s = {0};
+    vec sum[TACA_FEW_ROWS][4];
+    for (int i = 0; i < rows; i++) {
+        sum[i][0] = sum[i][1] = sum[i][2] = sum[i][3] = v_zero();
+    }
+    int64_t k = 0;
+    for (; k + 4 * LANES <= in; k += 4 * LANES) {
+#pragma GCC unroll 4
+        for (int j = 0; j < 4; j++) {
+            vec b = weight_words(w, type, s, k + j * LANES, LANES);
+#pragma GCC unroll 4
+            for (int i = 0; i < rows; i++) {
+                sum[i][j] = v_fma(v_load(x + i * in + k + j * LANES), b, sum[i][j]);
+            }
+        }
+    }
+    for (; k < in; k += LANES) {
+        int64_t n = in - k < LANES ? in - k : LANES;
+        vec b = weight_words(w, type, s, k, n);
+        for (int i = 0; i < rows; i++) {
+            sum[i][0] = v_fma(v_get_part(x + i * in, TACA_F32, k, n), b, sum[i][0]);
+        }
+    }
+    for (int i = 0; i < rows; i++) {
+        c[i * stride] = v_sum(v_add(v_add(sum[i][0], sum[i][1]), v_add(sum[i][2], sum[i][3])));
+    }
+}
+
+INLINE void dots_typed(float *restrict c, int64_t stride, const float *restrict x, const char *restrict w, int64_t type, int64_t in, int64_t rows) {
+    switch (rows) {
+    case 1: dots(c, stride, x, w, type, in, 1); break;
+    case 2: dots(c, stride, x, w, type, in, 2); break;
+    case 3: dots(c, stride, x, w, type, in, 3); break;
+    default: dots(c, stride, x, w, type, in, 4); break;
+    }
+}
+
+// few_rows is columns col .. col+cols-1 of dst for up to TACA_FEW_ROWS rows.
+static void few_rows(const taca_linear *a, int64_t col, int64_t cols, char *restrict work) {
+    enum { TOGETHER = 64 };
+    float *c = (float *)work, *x = c + TACA_FEW_ROWS * TOGETHER;
+    const int64_t in = a->x.cols, type = a->w.type;
+    for (int64_t i = 0; i < a->x.rows; i++) {
+        to_words((char *)(x + i * in), row_of(&a->x, i), a->x.type, 0, 0, in);
+    }
+    for (int64_t j = 0; j < cols; j += TOGETHER) {
+        int64_t n = cols - j < TOGETHER ? cols - j : TOGETHER;
+        for (int64_t i = 0; i < n; i++) {
+            const char *w = row_of(&a->w, col + j + i);
+            switch (type) {
+            case TACA_F32: dots_typed(c + i, TOGETHER, x, w, TACA_F32, in, a->x.rows); break;
+            case TACA_BF16: dots_typed(c + i, TOGETHER, x, w, TACA_BF16, in, a->x.rows); break;
+            case TACA_F16: dots_typed(c + i, TOGETHER, x, w, TACA_F16, in, a->x.rows); break;
+            default: dots_typed(c + i, TOGETHER, x, w, TACA_F8E4M3, in, a->x.rows); break;
+            }
+        }
+        store_block(a, c, TOGETHER, 0, a->x.rows, col + j, n);
+    }
+}
+
+static void linear_tiles(const void *args, int64_t lo, int64_t hi, void *work) {
+    const taca_linear *a = args;
+    const int64_t down = (a->dst.rows + a->block_rows - 1) / a->block_rows;
+#if defined(TACA_ISA_AMX)
+    tiles_begin();
+#endif
+    for (int64_t u = lo; u < hi; u++) {
+        int64_t row = u % down * a->block_rows, col = u / down * a->block_cols;
+        int64_t rows = a->dst.rows - row < a->block_rows ? a->dst.rows - row : a->block_rows;
+        int64_t cols = a->dst.cols - col < a->block_cols ? a->dst.cols - col : a->block_cols;
+        if (a->few) {
+            few_rows(a, col, cols, work);
+        } else {
+            gemm_block(a, row, rows, col, cols, work);
+        }
+    }
+#if defined(TACA_ISA_AMX)
+    tiles_end();
+#endif
+}
+
+#endif

@@ -1,0 +1,31 @@
+// Fills the table of the instruction set whose isa_*.c includes this.
+#include "vec.h"
+#include "vecmath.h"
+
+#include "attention.h"
+#include "linear.h"
+#include "move.h"
+#include "norm.h"
+#include "pointwise.h"
+
+const taca_kernels TACA_TABLE = {
+    .name = TACA_TABLE_NAME,
+    .words = {GEMM_STRIP, GEMM_PANEL, WORDS_BLOCK},
+    .pairs = {PAIRS_STRIP, GEMM_PANEL, PAIRS_BLOCK},
+    .verb = {
+        [TACA_LINEAR] = linear_tiles,
+        [TACA_NORM] = norm_rows,
+        [TACA_RMS_NORM] = rms_norm_rows,
+        [TACA_QK_NORM_ROPE] = qk_norm_rope_rows,
+        [TACA_ATTENTION] = attention_units,
+        [TACA_GATED_ADD] = gated_add_rows,
+        [TACA_ACTIVATE] = activate_rows,
+        [TACA_MUL] = mul_rows,
+        [TACA_MIX] = mix_rows,
+        [TACA_GATHER] = gather_rows,
+        [TACA_GROUP_SUMS] = group_sums_rows,
+        [TACA_GROUP_NORM] = group_norm_rows,
+        [TACA_UPSAMPLE2X] = upsample_rows,
+        [TACA_COPY] = copy_rows,
+    },
+};
