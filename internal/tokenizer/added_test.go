@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// TestExtractTakesWhiteSpace covers what ids cannot show, for models drop white space: where added tokens start and end.
+// TestExtractTakesWhiteSpace covers what ids cannot show, for models drop white space: where added tokens start and
+// end.
 func TestExtractTakesWhiteSpace(t *testing.T) {
 	no := false
 	v := newAddedVocabulary([]addedToken{
