@@ -35,15 +35,16 @@ const callProducts = 1 << 20
 const widestHead = 2048
 
 // attentionRows is how many query rows share a pass over the keys: as many as
-// a core's cache holds, fewer where not every worker would have a few units.
-// What a row becomes does not depend on it.
+// a core's cache holds, fewer where not every worker would have a few units
+// that are worth a call. What a row becomes does not depend on it.
 func attentionRows(rows, heads, size, workers int) int {
 	if size > widestHead {
 		panic(fmt.Sprintf("cpu: attention heads of %d columns, at most %d fit", size, widestHead))
 	}
 	const strip = 96 // of attention_softmax.h
-	n := strip * min(8, max(1, 1024/size))
-	for n > strip/4 && heads*((rows+n-1)/n) < 4*workers {
+	n := strip * min(8, max(1, 2048/size))
+	n = min(n, max(1, (rows+strip-1)/strip)*strip)
+	for n > strip/4 && heads*((rows+n-1)/n) < 4*workers && n*rows*size > callProducts {
 		n /= 2
 	}
 	return n
