@@ -51,3 +51,7 @@ func choose(name string) (*kernels, error) {
 	}
 	return all[i], nil
 }
+
+// FastBF16 reports whether the instruction set multiplies bf16 numbers as they
+// are, without widening each.
+func (b *Backend) FastBF16() bool { return b.kernels.name == "amx" || b.kernels.name == "avx512bf16" }

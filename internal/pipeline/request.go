@@ -53,7 +53,10 @@ func usage(format string, args ...any) error { return &UsageError{fmt.Sprintf(fo
 // Check refuses sizes and settings no model of this kind can take. unit is the
 // number of pixels along each side of a visual token.
 func (r Request) Check(unit int) error {
-	const largest = 8192 // pixels along a side; far beyond what the models were trained for
+	const (
+		largest = 8192 // pixels along a side; far beyond what the models were trained for
+		longest = 512  // T5 tokens; the limit of both of diffusers' pipelines
+	)
 	switch {
 	case r.Width < unit || r.Height < unit || r.Width%unit != 0 || r.Height%unit != 0:
 		return usage("size %d×%d: width and height must be multiples of %d; try %d×%d",
@@ -66,8 +69,8 @@ func (r Request) Check(unit int) error {
 		return usage("gamma %g: must be above 0; 1 turns TACA off, the paper uses 1.2", r.TACA.Gamma)
 	case r.TACA.Steps < 0 || r.TACA.Threshold < 0 || r.TACA.Threshold > 1000:
 		return usage("gamma steps %d, threshold %g: steps count from 0, thresholds are timesteps in 0..1000", r.TACA.Steps, r.TACA.Threshold)
-	case r.MaxLength < 1:
-		return usage("max sequence length %d: must be at least 1", r.MaxLength)
+	case r.MaxLength < 1 || r.MaxLength > longest:
+		return usage("max sequence length %d: must be between 1 and %d", r.MaxLength, longest)
 	case r.Guidance < 0 || r.TrueCFG < 0:
 		return usage("guidance %g, true cfg %g: must not be negative", r.Guidance, r.TrueCFG)
 	}
