@@ -49,3 +49,21 @@ func TestUnknownKeysAreRefused(t *testing.T) {
 		t.Errorf("an empty file: %v", err)
 	}
 }
+
+// TestGammaActsOneWay: a threshold laid over steps replaces them.
+func TestGammaActsOneWay(t *testing.T) {
+	s := configs.Defaults()
+	for _, layer := range []struct {
+		text      string
+		steps     int
+		threshold float32
+	}{{"gamma_steps: 3", 3, 970}, {"gamma: 2", 3, 970}, {"gamma_threshold: 900", -1, 900}, {"gamma_steps: 2", 2, 900}} {
+		if err := s.Overlay([]byte(layer.text), "x.yaml"); err != nil || s.GammaN != layer.steps || s.GammaT != layer.threshold {
+			t.Errorf("after %q: steps %d, threshold %g (%v)", layer.text, s.GammaN, s.GammaT, err)
+		}
+	}
+	err := s.Overlay([]byte("gamma_steps: 1\ngamma_threshold: 970"), "x.yaml")
+	if err == nil || !strings.Contains(err.Error(), "give one") {
+		t.Errorf("both at once: error %v", err)
+	}
+}

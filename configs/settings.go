@@ -27,7 +27,7 @@ type Settings struct {
 	Count     int      `yaml:"count"`
 	MaxLength int      `yaml:"max_sequence_length"`
 	Gamma     float32  `yaml:"gamma"`
-	GammaN    int      `yaml:"gamma_steps"`
+	GammaN    int      `yaml:"gamma_steps"` // below 0: by threshold
 	GammaT    float32  `yaml:"gamma_threshold"`
 	LoRA      []string `yaml:"lora"`      // FILE[:SCALE], always active
 	TACALoRA  []string `yaml:"taca_lora"` // FILE[:SCALE], active where gamma is not 1
@@ -40,17 +40,37 @@ type Settings struct {
 // Defaults are the settings before any preset, file or flag. Zero sizes, steps
 // and lengths mean the model's own.
 func Defaults() Settings {
-	return Settings{Seed: 42, Count: 1, Gamma: 1.2, GammaT: 970, Guidance: -1, Device: "auto", DType: "auto"}
+	return Settings{Seed: 42, Count: 1, Gamma: 1.2, GammaN: -1, GammaT: 970, Guidance: -1, Device: "auto", DType: "auto"}
 }
 
 // Overlay reads YAML over s. Unknown keys are refused; name is for the error.
-func (s *Settings) Overlay(data []byte, name string) error { return decode(data, s, name) }
+//
+// Of gamma_steps and gamma_threshold, the one a file gives replaces what lies
+// below.
+func (s *Settings) Overlay(data []byte, name string) error {
+	const absent = -1
+	before := *s
+	s.GammaN, s.GammaT = absent, absent
+	err := decode(data, s, name)
+	switch {
+	case s.GammaN != absent && s.GammaT != absent:
+		return fmt.Errorf("read %s: gamma_steps and gamma_threshold are two ways to say when gamma acts: give one", name)
+	case s.GammaN != absent:
+		s.GammaT = before.GammaT
+	case s.GammaT == absent:
+		s.GammaN, s.GammaT = before.GammaN, before.GammaT
+	}
+	return err
+}
 
 // decode reads one strict YAML document.
 func decode(data []byte, into any, name string) error {
 	d := yaml.NewDecoder(bytes.NewReader(data))
 	d.KnownFields(true)
 	err := d.Decode(into)
+	if err == nil && !errors.Is(d.Decode(new(yaml.Node)), io.EOF) {
+		return fmt.Errorf("read %s: it holds more than one document", name)
+	}
 	var unfit *yaml.TypeError
 	switch {
 	case err == nil || errors.Is(err, io.EOF): // an empty document says nothing

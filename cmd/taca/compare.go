@@ -58,6 +58,10 @@ func compareFolders(a *app, left, right string, tolerance float64) error {
 	if err != nil || len(files) == 0 {
 		return usagef("compare %s: it holds no trace (no .safetensors files)", left)
 	}
+	others, err := filepath.Glob(filepath.Join(right, "*.safetensors"))
+	if err != nil || len(others) != len(files) {
+		return usagef("compare %s and %s: %d and %d stages: they are traces of different runs", left, right, len(files), len(others))
+	}
 	// The order in which a run writes them.
 	rank := func(f string) string { return map[byte]string{'t': "0", 's': "1", 'd': "2"}[filepath.Base(f)[0]] + f }
 	slices.SortFunc(files, func(x, y string) int { return strings.Compare(rank(x), rank(y)) })

@@ -11,6 +11,7 @@ import (
 	"taca/internal/model/nn"
 	"taca/internal/pipeline"
 	"taca/internal/sampler"
+	"taca/internal/tensor"
 )
 
 // The exit codes, as taca --help lists them. Interruptions give 128 plus the
@@ -37,8 +38,14 @@ const exitHelp = `Exit codes:
 // deviceError is a backend that cannot be had.
 type deviceError struct{ error }
 
+// Unwrap gives the reason.
+func (e deviceError) Unwrap() error { return e.error }
+
 // usageError is a command line that cannot be met.
 type usageError struct{ error }
+
+// Unwrap gives the reason.
+func (e usageError) Unwrap() error { return e.error }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
@@ -55,11 +62,12 @@ func exitCode(ctx context.Context, err error) int {
 		usage     usageError
 		request   *pipeline.UsageError
 		notFinite *sampler.NotFinite
+		refused   *tensor.DeviceError
 	)
 	switch {
 	case errors.As(context.Cause(ctx), &sig):
 		return 128 + int(sig.signal)
-	case errors.As(err, &device):
+	case errors.As(err, &device), errors.As(err, &refused):
 		return exitDevice
 	case errors.As(err, &usage), errors.As(err, &request):
 		return exitUsage

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"path/filepath"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"taca/configs"
+	"taca/internal/atomicfile"
 	"taca/internal/picture"
 	"taca/internal/pipeline"
 	"taca/internal/tensor"
@@ -69,7 +71,7 @@ func runGenerate(c *cobra.Command, a *app, flags *settingFlags, opts generateOpt
 	if opts.quiet {
 		a.terminal, a.stderr = false, quietly{a.stderr}
 	}
-	s, err := flags.read(c, a, opts)
+	s, err := flags.read(c, a, &opts)
 	if err != nil {
 		return err
 	}
@@ -85,12 +87,15 @@ func runGenerate(c *cobra.Command, a *app, flags *settingFlags, opts generateOpt
 }
 
 // read resolves the settings of one run, the prompt included.
-func (f *settingFlags) read(c *cobra.Command, a *app, opts generateOptions) (configs.Settings, error) {
+func (f *settingFlags) read(c *cobra.Command, a *app, opts *generateOptions) (configs.Settings, error) {
 	from := sources{config: opts.config}
 	if opts.from != "" {
 		var err error
 		if from.record, err = readRecord(opts.from); err != nil {
 			return configs.Settings{}, err
+		}
+		if opts.latentsIn == "" {
+			opts.latentsIn = from.record.Start
 		}
 	}
 	s, err := f.resolve(c, from)
@@ -98,9 +103,13 @@ func (f *settingFlags) read(c *cobra.Command, a *app, opts generateOptions) (con
 		return s, err
 	}
 	if s.Prompt == "-" {
-		text, err := io.ReadAll(io.LimitReader(a.stdin, 1<<20))
+		const most = 1 << 20 // bytes; far beyond what any encoder reads
+		text, err := io.ReadAll(io.LimitReader(a.stdin, most+1))
 		if err != nil {
 			return s, fmt.Errorf("read the prompt from standard input: %w", err)
+		}
+		if len(text) > most {
+			return s, usagef("the prompt on standard input is longer than %d bytes", most)
 		}
 		s.Prompt = strings.TrimRight(string(text), "\r\n")
 	} else if s.Prompt == "" && !c.Flags().Changed("prompt") && from.record == nil {
@@ -109,8 +118,11 @@ func (f *settingFlags) read(c *cobra.Command, a *app, opts generateOptions) (con
 	if s.Seed < 0 {
 		s.Seed = rand.Int64N(1 << 32) // what torch's generator tells apart
 	}
-	if s.Count < 1 {
-		return s, usagef("count %d: must be at least 1", s.Count)
+	switch {
+	case s.Count < 1 || s.Seed > math.MaxInt64-int64(s.Count):
+		return s, usagef("count %d from seed %d: must be at least 1, and seeds end at %d", s.Count, s.Seed, int64(math.MaxInt64))
+	case s.Threads < 0:
+		return s, usagef("threads %d: must be at least 1, or 0 for all processors", s.Threads)
 	}
 	if s.Output == "" {
 		s.Output = "taca-{seed}.png"
@@ -202,12 +214,20 @@ func (g *generation) report(path string, r record) error {
 	return err
 }
 
-// warn says aloud what an encoder did not read. FLUX's CLIP only sums the
-// prompt up, and T5 reads it whole, so a cut there alone is no loss.
+// warn says aloud what an encoder did not read.
 func (g *generation) warn(cuts []pipeline.Cut) {
 	for _, c := range cuts {
-		g.app.say("taca: %s reads %d tokens; it did not read %q", c.Encoder, c.Length, c.Text)
+		g.app.say("taca: %s", cutRemark(c.Encoder, c.Length, c.Text))
 	}
+}
+
+// cutRemark tells the text an encoder of that many tokens left out.
+func cutRemark(encoder string, length int, text string) string {
+	const most = 400 // characters
+	if r := []rune(text); len(r) > most {
+		text = string(r[:most]) + "..."
+	}
+	return fmt.Sprintf("%s reads %d tokens; it did not read %q", encoder, length, text)
 }
 
 // checkOutput finds out before the work whether its result can be kept.
@@ -216,11 +236,18 @@ func checkOutput(s configs.Settings, opts generateOptions) error {
 		if opts.json || s.Count > 1 {
 			return usagef("--output - gives one bare PNG: leave out --json and --count")
 		}
-	} else if err := picture.Writable(fillIn(s.Output, s.Seed, 0, s.Count)); err != nil {
+	} else if err := atomicfile.Writable(fillIn(s.Output, s.Seed, 0, s.Count)); err != nil {
 		return err
 	}
-	if opts.latentsOut != "" {
-		return picture.Writable(fillIn(opts.latentsOut, s.Seed, 0, s.Count))
+	switch {
+	case opts.trace != "" && s.Count > 1:
+		return usagef("--trace records one picture: leave out --count")
+	case opts.latentsIn != "" && s.Count > 1:
+		return usagef("--latents-in starts one picture: leave out --count")
+	case opts.latentsOut != "" && filepath.Clean(opts.latentsOut) == filepath.Clean(s.Output):
+		return usagef("--output and --latents-out are both %s", s.Output)
+	case opts.latentsOut != "":
+		return atomicfile.Writable(fillIn(opts.latentsOut, s.Seed, 0, s.Count))
 	}
 	return nil
 }

@@ -80,7 +80,7 @@ func inspect(path string, all bool) (*contents, error) {
 	case strings.EqualFold(filepath.Ext(path), ".png"):
 		remarks, err := picture.Remarks(path)
 		if err != nil {
-			return nil, err
+			return nil, usageError{err}
 		}
 		return &contents{Path: path, Kind: "PNG picture", Metadata: remarks}, nil
 	}

@@ -84,7 +84,7 @@ func TestFullDisk(t *testing.T) {
 	if !errors.As(err, &exit) || exit.ExitCode() != exitOther {
 		t.Errorf("the program ended with %v, want exit code %d", err, exitOther)
 	}
-	if !strings.Contains(string(out), "no space left on device: free some space or choose another --output") {
+	if !strings.Contains(string(out), "no space left on device: free some space or choose another place") {
 		t.Errorf("it said %q", out)
 	}
 	if left, _ := os.ReadDir(dir); len(left) != 0 {

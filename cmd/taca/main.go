@@ -24,7 +24,9 @@ func main() { os.Exit(run(os.Args[1:])) }
 func run(args []string) int {
 	ctx, stop := context.WithCancelCause(context.Background())
 	defer stop(nil)
-	go watchSignals(stop)
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go watch(signals, stop)
 
 	a := &app{
 		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
@@ -34,17 +36,15 @@ func run(args []string) int {
 	root.SetArgs(args)
 	if err := root.ExecuteContext(ctx); err != nil {
 		code := exitCode(ctx, err)
-		fmt.Fprintln(a.stderr, "taca:", message(ctx, err))
+		fmt.Fprintln(os.Stderr, "taca:", message(ctx, err))
 		return code
 	}
 	return exitOK
 }
 
-// watchSignals ends the work in hand on the first signal and the program on
-// the second.
-func watchSignals(stop context.CancelCauseFunc) {
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+// watch ends the work in hand on the first signal and the program on the
+// second.
+func watch(signals <-chan os.Signal, stop context.CancelCauseFunc) {
 	first := (<-signals).(syscall.Signal)
 	stop(interrupted{first})
 	<-signals

@@ -3,13 +3,13 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"taca/internal/checkpoint"
 	"taca/internal/pipeline"
+	"taca/internal/sampler"
 	"taca/internal/tensor"
 )
 
@@ -53,6 +53,7 @@ func (g *generation) open(ctx context.Context) error {
 		g.progress.clear()
 		return errors.Join(err, g.backend.Close())
 	}
+	g.record.Start = lasting(g.opts.latentsIn)
 	for i := range g.record.LoRAs {
 		g.record.LoRAs[i].Path = lasting(loras[i].Path)
 	}
@@ -109,9 +110,9 @@ func prefersBF16(b tensor.Backend) bool {
 }
 
 // lasting is a path that means the same from any folder; presets keep their
-// name.
+// name. The embedded model's is never a folder's, as in locate.
 func lasting(path string) string {
-	if _, err := os.Stat(path); err != nil || path == "" {
+	if _, err := os.Stat(path); err != nil || path == demoPreset {
 		return path
 	}
 	if absolute, err := filepath.Abs(path); err == nil {
@@ -139,7 +140,10 @@ func readLatents(path string, r *pipeline.Request, downscale int, sized bool) er
 		return usagef("read --latents-in %s: latents are %v, want [1, 16, h, w]", path, raw.Shape)
 	}
 	if r.Latents, err = checkpoint.Floats(raw); err != nil {
-		return fmt.Errorf("read --latents-in %s: %w", path, err)
+		return usagef("read --latents-in %s: latents are %s, want F32, F16 or BF16", path, raw.Type)
+	}
+	if !sampler.Finite(r.Latents) {
+		return usagef("read --latents-in %s: latents hold NaN or Inf", path)
 	}
 	height, width := raw.Shape[2]*downscale, raw.Shape[3]*downscale
 	if !sized {

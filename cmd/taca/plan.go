@@ -100,9 +100,9 @@ func planFolder(name string) (*checkpoint.Folder, error) {
 	if err == nil {
 		return folder, nil
 	}
-	preset, ok, _ := configs.Find(name)
-	if !ok {
-		return nil, err
+	preset, ok, broken := configs.Find(name)
+	if !ok || broken != nil {
+		return nil, err // locate's, which says as much
 	}
 	files, err := preset.FS()
 	if err != nil {
@@ -111,13 +111,20 @@ func planFolder(name string) (*checkpoint.Folder, error) {
 	return checkpoint.NewFolder(files, preset.About+" (weights not on this machine, bf16 assumed)"), nil
 }
 
-// fits compares a plan with the machine. Weights are mapped, not loaded: the
-// operating system drops and reads them again where memory is short.
+// fits compares a plan with the machine. Weights are mapped, not loaded: what
+// the steps need again and again is the transformer's; the operating system
+// drops and reads it again where memory is short.
 func fits(o outlook) string {
+	again := 0
+	for _, c := range o.Parts {
+		if c.Runs >= o.Steps {
+			again = max(again, c.Weights)
+		}
+	}
 	switch {
 	case o.Free == 0:
 		return "unknown"
-	case o.Weights+o.Scratch <= o.Free:
+	case again+o.Scratch <= o.Free:
 		return "yes"
 	case o.Scratch <= o.Free:
 		return "yes, but weights are read from disk in every step"

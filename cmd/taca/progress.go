@@ -44,8 +44,10 @@ func (p *progress) show(e pipeline.Event) {
 			progressbar.OptionThrottle(50*time.Millisecond),
 		)
 	}
-	p.bar.Describe(p.prefix + describeEvent(e))
 	_ = p.bar.Set(e.Done) // a bar that cannot be drawn is no reason to stop
+	if e.Done < e.Total {
+		p.bar.Describe(p.prefix + describeEvent(e))
+	}
 }
 
 func describeEvent(e pipeline.Event) string {

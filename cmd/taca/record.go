@@ -20,6 +20,7 @@ type record struct {
 	Class   string `json:"class"`
 	pipeline.Request
 	LoRAs   []pipeline.LoRA `json:"loras,omitempty"`
+	Start   string          `json:"latents_in,omitempty"` // the file that replaced the noise
 	DType   string          `json:"dtype"`
 	Backend string          `json:"backend"`
 }
@@ -29,7 +30,10 @@ func (r *record) apply(s *configs.Settings) {
 	s.Model, s.Prompt, s.Negative = r.Model, r.Prompt, r.Negative
 	s.Width, s.Height, s.Steps, s.MaxLength = r.Width, r.Height, r.Steps, r.MaxLength
 	s.Guidance, s.TrueCFG, s.Seed, s.DType = r.Guidance, r.TrueCFG, r.Seed, r.DType
-	s.Gamma, s.GammaN, s.GammaT = r.TACA.Gamma, r.TACA.Steps, r.TACA.Threshold
+	s.Gamma, s.GammaN, s.GammaT = r.TACA.Gamma, -1, r.TACA.Threshold
+	if r.TACA.Steps > 0 {
+		s.GammaN = r.TACA.Steps
+	}
 	s.LoRA, s.TACALoRA = nil, nil
 	for _, l := range r.LoRAs {
 		if l.TACA {

@@ -20,6 +20,7 @@ Without --model it uses a miniature FLUX embedded in the program.
 		Example: `  taca generate -p "a red metal sphere to the left of a blue cube"
   taca generate -m ~/models/FLUX.1-dev -p "a fox in the snow" --seed 7 -o fox.png
   taca plan -m sd35-large -W 1024 -H 1024`,
+		Version:       version(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          cobra.ArbitraryArgs, // so that an unknown command is a usage error of ours

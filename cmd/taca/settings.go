@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"strconv"
 	"strings"
@@ -33,16 +34,16 @@ func flag[T any](f *settingFlags, name string, field func(*configs.Settings) *T,
 func (f *settingFlags) model(c *cobra.Command) {
 	fl := c.Flags()
 	flag(f, "model", func(s *configs.Settings) *string { return &s.Model }, func(p *string) {
-		fl.StringVarP(p, "model", "m", "", "diffusers folder, or preset: "+strings.Join(configs.Names(), ", ")+" (default: the embedded model)")
+		fl.StringVarP(p, "model", "m", "", "diffusers `folder`, or preset: "+strings.Join(configs.Names(), ", ")+" (default: the embedded model)")
 	})
 	flag(f, "device", func(s *configs.Settings) *string { return &s.Device }, func(p *string) {
-		fl.StringVar(p, "device", "auto", "auto, cpu or cuda[:i]")
+		fl.StringVar(p, "device", "auto", "`name`: auto, cpu or cuda[:i]")
 	})
 	flag(f, "dtype", func(s *configs.Settings) *string { return &s.DType }, func(p *string) {
-		fl.StringVar(p, "dtype", "auto", "format of activations: f32, bf16, or auto (bf16 where weights and processor have it)")
+		fl.StringVar(p, "dtype", "auto", "`format` of activations: f32, bf16, or auto (bf16 where weights and processor have it)")
 	})
 	flag(f, "threads", func(s *configs.Settings) *int { return &s.Threads }, func(p *int) {
-		fl.IntVarP(p, "threads", "t", 0, "processors to use (0: all)")
+		fl.IntVarP(p, "threads", "t", 0, "processors to use, `N` of them (0: all)")
 	})
 }
 
@@ -50,22 +51,22 @@ func (f *settingFlags) model(c *cobra.Command) {
 func (f *settingFlags) picture(c *cobra.Command) {
 	fl := c.Flags()
 	flag(f, "width", func(s *configs.Settings) *int { return &s.Width }, func(p *int) {
-		fl.IntVarP(p, "width", "W", 0, "pixels, a multiple of 16 (0: the model's own)")
+		fl.IntVarP(p, "width", "W", 0, "`pixels`, a multiple of 16 (0: the model's own)")
 	})
 	flag(f, "height", func(s *configs.Settings) *int { return &s.Height }, func(p *int) {
-		fl.IntVarP(p, "height", "H", 0, "pixels, a multiple of 16 (0: the model's own)")
+		fl.IntVarP(p, "height", "H", 0, "`pixels`, a multiple of 16 (0: the model's own)")
 	})
 	flag(f, "steps", func(s *configs.Settings) *int { return &s.Steps }, func(p *int) {
-		fl.IntVar(p, "steps", 0, "denoising steps (0: the model's own)")
+		fl.IntVar(p, "steps", 0, "`N` denoising steps (0: the model's own)")
 	})
 	flag(f, "guidance", func(s *configs.Settings) *float32 { return &s.Guidance }, func(p *float32) {
-		fl.Float32Var(p, "guidance", -1, "guidance: embedded (FLUX dev) or classifier-free (SD3.5); -1: the model's own")
+		fl.Float32Var(p, "guidance", -1, "`strength` of guidance: embedded (FLUX dev) or classifier-free (SD3.5); -1: the model's own")
 	})
 	flag(f, "true-cfg", func(s *configs.Settings) *float32 { return &s.TrueCFG }, func(p *float32) {
-		fl.Float32Var(p, "true-cfg", 0, "classifier-free guidance on FLUX, above 1 to act; doubles the work")
+		fl.Float32Var(p, "true-cfg", 0, "`strength` of classifier-free guidance on FLUX, above 1 to act; doubles the work")
 	})
 	flag(f, "max-sequence-length", func(s *configs.Settings) *int { return &s.MaxLength }, func(p *int) {
-		fl.IntVar(p, "max-sequence-length", 0, "T5 tokens (0: the model's own)")
+		fl.IntVar(p, "max-sequence-length", 0, "`N` T5 tokens, at most 512 (0: the model's own)")
 	})
 }
 
@@ -73,13 +74,14 @@ func (f *settingFlags) picture(c *cobra.Command) {
 func (f *settingFlags) taca(c *cobra.Command) {
 	fl := c.Flags()
 	flag(f, "gamma", func(s *configs.Settings) *float32 { return &s.Gamma }, func(p *float32) {
-		fl.Float32Var(p, "gamma", 1.2, "TACA: factor on the logits of visual queries and text keys; 1 turns it off")
+		fl.Float32Var(p, "gamma", 1.2, "TACA: `factor` on the logits of visual queries and text keys; 1 turns it off")
 	})
 	flag(f, "gamma-steps", func(s *configs.Settings) *int { return &s.GammaN }, func(p *int) {
-		fl.IntVar(p, "gamma-steps", 0, "gamma acts in the first N steps (the official code: 3 of 30)")
+		fl.IntVar(p, "gamma-steps", -1, "gamma acts in the first `N` steps (the official code: 3 of 30)")
+		fl.Lookup("gamma-steps").DefValue = "0" // not shown: by threshold
 	})
 	flag(f, "gamma-threshold", func(s *configs.Settings) *float32 { return &s.GammaT }, func(p *float32) {
-		fl.Float32Var(p, "gamma-threshold", 970, "gamma acts at timesteps of at least T, 0..1000 (the paper: 970)")
+		fl.Float32Var(p, "gamma-threshold", 970, "gamma acts at timesteps of at least `T`, 0..1000 (the paper: 970)")
 	})
 }
 
@@ -87,25 +89,25 @@ func (f *settingFlags) taca(c *cobra.Command) {
 func (f *settingFlags) text(c *cobra.Command) {
 	fl := c.Flags()
 	flag(f, "prompt", func(s *configs.Settings) *string { return &s.Prompt }, func(p *string) {
-		fl.StringVarP(p, "prompt", "p", "", "what to paint; - reads standard input")
+		fl.StringVarP(p, "prompt", "p", "", "`text`: what to paint; - reads standard input")
 	})
 	flag(f, "negative-prompt", func(s *configs.Settings) *string { return &s.Negative }, func(p *string) {
-		fl.StringVar(p, "negative-prompt", "", "what to keep away from, under classifier-free guidance")
+		fl.StringVar(p, "negative-prompt", "", "`text`: what to keep away from, under classifier-free guidance")
 	})
 	flag(f, "seed", func(s *configs.Settings) *int64 { return &s.Seed }, func(p *int64) {
-		fl.Int64VarP(p, "seed", "s", 42, "of the noise, as torch's CPU generator; negative: a random one")
+		fl.Int64VarP(p, "seed", "s", 42, "`number` of the noise, as torch's CPU generator; negative: a random one")
 	})
 	flag(f, "count", func(s *configs.Settings) *int { return &s.Count }, func(p *int) {
-		fl.IntVarP(p, "count", "n", 1, "pictures, with consecutive seeds")
+		fl.IntVarP(p, "count", "n", 1, "`N` pictures, with consecutive seeds")
 	})
 	flag(f, "lora", func(s *configs.Settings) *[]string { return &s.LoRA }, func(p *[]string) {
-		fl.StringArrayVar(p, "lora", nil, "FILE[:SCALE], an adapter that is always active; repeatable")
+		fl.StringArrayVar(p, "lora", nil, "`FILE[:SCALE]`, an adapter that is always active; repeatable")
 	})
 	flag(f, "taca-lora", func(s *configs.Settings) *[]string { return &s.TACALoRA }, func(p *[]string) {
-		fl.StringArrayVar(p, "taca-lora", nil, "FILE[:SCALE], an adapter active exactly in the steps where gamma is not 1")
+		fl.StringArrayVar(p, "taca-lora", nil, "`FILE[:SCALE]`, an adapter active exactly in the steps where gamma is not 1")
 	})
 	flag(f, "output", func(s *configs.Settings) *string { return &s.Output }, func(p *string) {
-		fl.StringVarP(p, "output", "o", "", "PNG file; {seed} and {index} are filled in; - writes the PNG to standard output (default taca-{seed}.png)")
+		fl.StringVarP(p, "output", "o", "", "PNG `file`; {seed} and {index} are filled in; - writes the PNG to standard output (default taca-{seed}.png)")
 	})
 }
 
@@ -139,6 +141,9 @@ func (f *settingFlags) resolve(c *cobra.Command, from sources) (configs.Settings
 				carry(s, &f.given)
 			}
 		}
+		if c.Flags().Changed("gamma-threshold") {
+			s.GammaN = -1
+		}
 		return nil
 	}
 	if c.Flags().Changed("gamma-steps") && c.Flags().Changed("gamma-threshold") {
@@ -171,15 +176,20 @@ func request(s configs.Settings, d pipeline.Defaults) pipeline.Request {
 		Guidance: s.Guidance, TrueCFG: s.TrueCFG, Seed: s.Seed, MaxLength: s.MaxLength,
 		TACA: pipeline.TACA{Gamma: s.Gamma, Steps: s.GammaN, Threshold: s.GammaT},
 	}
-	if r.TACA.Steps > 0 {
+	switch {
+	case s.GammaN == 0: // in no step
+		r.TACA = pipeline.TACA{Gamma: 1}
+	case s.GammaN > 0:
 		r.TACA.Threshold = 0
+	default:
+		r.TACA.Steps = 0
 	}
 	const published = 1024 // pixels: what all FLUX and SD3.5 checkpoints were trained for
 	fill(&r.Width, published)
 	fill(&r.Height, published)
 	fill(&r.Steps, d.Steps)
 	fill(&r.MaxLength, d.MaxLength)
-	if r.Guidance < 0 {
+	if r.Guidance == -1 {
 		r.Guidance = d.Guidance
 	}
 	return r
@@ -195,23 +205,38 @@ func fill(field *int, value int) {
 func adapters(s configs.Settings) ([]pipeline.LoRA, error) {
 	var out []pipeline.LoRA
 	for _, list := range []struct {
+		flag string
 		args []string
 		taca bool
-	}{{s.LoRA, false}, {s.TACALoRA, true}} {
+	}{{"--lora", s.LoRA, false}, {"--taca-lora", s.TACALoRA, true}} {
 		for _, arg := range list.args {
-			l := pipeline.LoRA{Path: arg, Scale: 1, TACA: list.taca}
-			if i := strings.LastIndexByte(arg, ':'); i > 0 {
-				scale, err := strconv.ParseFloat(arg[i+1:], 32)
-				if err == nil {
-					l.Path, l.Scale = arg[:i], float32(scale)
-				} else if _, missing := os.Stat(arg); missing != nil {
-					return nil, usagef("--lora %s: %q is no number: write FILE or FILE:SCALE", arg, arg[i+1:])
-				}
+			l, err := adapter(arg)
+			if err != nil {
+				return nil, usagef("%s %s: %w", list.flag, arg, err)
 			}
+			l.TACA = list.taca
 			out = append(out, l)
 		}
 	}
 	return out, nil
+}
+
+// adapter reads one FILE[:SCALE]; a file whose name holds the colon wins.
+func adapter(arg string) (pipeline.LoRA, error) {
+	l := pipeline.LoRA{Path: arg, Scale: 1}
+	i := strings.LastIndexByte(arg, ':')
+	if _, err := os.Stat(arg); err == nil || i <= 0 {
+		return l, nil
+	}
+	scale, err := strconv.ParseFloat(arg[i+1:], 32)
+	switch {
+	case err != nil:
+		return l, fmt.Errorf("%q is no number: write FILE or FILE:SCALE", arg[i+1:])
+	case math.IsNaN(scale) || math.Abs(scale) > 1e3:
+		return l, fmt.Errorf("scale %g: must be between -1000 and 1000", scale)
+	}
+	l.Path, l.Scale = arg[:i], float32(scale)
+	return l, nil
 }
 
 // describe is an adapter as its flag wants it.

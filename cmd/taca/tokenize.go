@@ -43,11 +43,11 @@ func runTokenize(a *app, name string, maxLength int, asJSON bool, text string) e
 	fill(&maxLength, m.Defaults().MaxLength)
 	tokens, err := m.Tokenize(text, maxLength)
 	if err != nil {
-		return modelError{err}
+		return err
 	}
 	for _, t := range tokens {
 		if t.Cut != "" {
-			a.say("taca: %s reads %d tokens; it did not read %q", t.Encoder, len(t.IDs), t.Cut)
+			a.say("taca: %s", cutRemark(t.Encoder, len(t.IDs), t.Cut))
 		}
 	}
 	if asJSON {

@@ -22,6 +22,9 @@ func newTraceWriter(dir string, b tensor.Backend) (*traceWriter, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("write --trace %s: %w: choose another folder", dir, cause(err))
 	}
+	if old, err := os.ReadDir(dir); err != nil || len(old) > 0 {
+		return nil, usagef("--trace %s: the folder is not empty: files of two runs would mix", dir)
+	}
 	return &traceWriter{Recorder: trace.Record(b), dir: dir}, nil
 }
 

@@ -42,6 +42,10 @@ func TestDefectsAreNamed(t *testing.T) {
 		{"negative", file(strings.Replace(ok, "[2]", "[-2]", 1), 8), "impossible shape [-2]"},
 		{"overflow", file(strings.Replace(ok, "[2]", "[4294967296,4294967296,4]", 1), 8), "impossible shape"},
 		{"shape", file(strings.Replace(ok, "[2]", "[3]", 1), 8), "takes 12 bytes, its offsets [0, 8] hold 8"},
+		{"no shape", file(`{"a":{"dtype":"F32","data_offsets":[0,4]}}`, 4), `tensor "a" has no shape`},
+		{"null shape", file(strings.Replace(ok, "[2]", "null", 1), 8), `tensor "a" has no shape`},
+		{"deep", file(strings.Repeat(`{"a":`, 1<<16), 0), "exceeded max depth"},
+		{"metadata", file(`{"__metadata__":{"a":[1]}}`, 0), "its header is no JSON object of tensors"},
 		{"offsets", file(strings.Replace(ok, "[0,8]", "[8,0]", 1), 8), "impossible offsets [8, 0]"},
 		{"one offset", file(strings.Replace(ok, "[0,8]", "[8]", 1), 8), "no pair of data_offsets"},
 		{"negative offset", file(strings.Replace(ok, "[0,8]", "[-8,0]", 1), 8), "impossible offsets [-8, 0]"},
@@ -150,6 +154,7 @@ func TestShards(t *testing.T) {
 		{"shard missing", fstest.MapFS{"m.safetensors.index.json": index(sound), "m-1.safetensors": shard(t, "a")}, "m-2.safetensors: file does not exist"},
 		{"tensor missing", fstest.MapFS{"m.safetensors.index.json": index(sound), "m-1.safetensors": shard(t, "a"), "m-2.safetensors": shard(t, "c")}, "1 tensors are not where it says, such as b in m-2.safetensors"},
 		{"outside", fstest.MapFS{"m.safetensors.index.json": index(`{"weight_map":{"a":"../m-1.safetensors"}}`)}, "outside its folder"},
+		{"no shards", fstest.MapFS{"m.safetensors.index.json": index(`{"weight_map":{}}`)}, "its weight_map names no shards"},
 		{"twice", fstest.MapFS{"m.safetensors.index.json": index(sound), "m-1.safetensors": shard(t, "a"), "m-2.safetensors": shard(t, "a")}, `tensor "a" is in`},
 		{"index broken", fstest.MapFS{"m.safetensors.index.json": index("{\n\n!")}, "m.safetensors.index.json: line 3"},
 	} {

@@ -108,6 +108,9 @@ func (h *header) read(text []byte) *Error {
 		if err := d.Decode(&tensor); err != nil {
 			return broken(fmt.Errorf("tensor %q: %w", name, err))
 		}
+		if tensor.Shape == nil { // that of a scalar is empty, not absent
+			return problem(downloadAgain, "tensor %q has no shape", name)
+		}
 		if len(tensor.Offsets) != 2 {
 			return problem(downloadAgain, "tensor %q has no pair of data_offsets", name)
 		}

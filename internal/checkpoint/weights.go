@@ -60,11 +60,14 @@ func (f *Folder) Weights(stem string) (*Set, error) {
 		return nil, err
 	}
 	shards := slices.Compact(slices.Sorted(maps.Values(index.Map)))
+	if len(shards) == 0 {
+		return nil, &Error{Path: s.name, Problem: "its weight_map names no shards", Hint: downloadAgain}
+	}
+	if i := slices.IndexFunc(shards, func(shard string) bool { return path.Base(shard) != shard }); i >= 0 {
+		return nil, &Error{Path: s.name, Problem: fmt.Sprintf("names the shard %q outside its folder", shards[i]), Hint: "do not trust this model"}
+	}
 	var errs []error
 	for _, shard := range shards {
-		if path.Base(shard) != shard {
-			return nil, &Error{Path: s.name, Problem: fmt.Sprintf("names the shard %q outside its folder", shard), Hint: "do not trust this model"}
-		}
 		errs = append(errs, s.add(f, shard))
 	}
 	if err := errors.Join(append(errs, s.agrees(index.Map))...); err != nil {

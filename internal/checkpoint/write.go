@@ -1,15 +1,13 @@
 package checkpoint
 
 import (
-	"bufio"
 	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"math"
-	"os"
-	"path/filepath"
+
+	"taca/internal/atomicfile"
 )
 
 // Tensor is a tensor to be written.
@@ -27,25 +25,9 @@ func FromFloats(name string, shape []int, values []float32) Tensor {
 	return Tensor{name, Raw{Shape: shape, Type: "F32", Bytes: data}}
 }
 
-// Write writes a safetensors file in one piece: a temporary file beside it is
-// filled, then renamed. After an error nothing is left behind.
-func Write(path string, tensors []Tensor, metadata map[string]string) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), ".taca-*")
-	if err != nil {
-		return fmt.Errorf("write %s: %w: choose another place", path, bare(err))
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(f.Name())
-			err = fmt.Errorf("write %s: %w: free some space or choose another place", path, bare(err))
-		}
-	}()
-	w := bufio.NewWriterSize(f, 1<<20)
-	err = errors.Join(WriteTo(w, tensors, metadata), w.Flush(), f.Chmod(0o644), f.Sync(), f.Close())
-	if err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
+// Write writes a safetensors file, whole or not at all.
+func Write(path string, tensors []Tensor, metadata map[string]string) error {
+	return atomicfile.Write(path, func(w io.Writer) error { return WriteTo(w, tensors, metadata) })
 }
 
 // WriteTo writes the safetensors format, tensors in the order given.

@@ -188,6 +188,16 @@ static void soften(attending *u, int64_t from, int64_t to, int64_t depth) {
     }
 }
 
+static float element(const void *row, int64_t type, int64_t i) {
+    float few[LANES];
+    if (type == TACA_F32) {
+        memcpy(few, (const char *)row + i * 4, 4);
+    } else {
+        v_store(few, v_get_part(row, type, i, 1));
+    }
+    return few[0];
+}
+
 // shade prepares what blocks that are not even need: scales per key, and the
 // bias of every diagonal.
 static void shade(attending *u) {
@@ -201,8 +211,7 @@ static void shade(attending *u) {
     }
     int64_t top = u->at - (u->first + u->rows - 1) + a->q.rows - 1; // of key 0 seen from the last row
     for (int64_t i = 0; i < u->keys + u->rows - 1; i++) {
-        vec one = v_get_part(row_of(&a->rel_bias, top + i), a->rel_bias.type, u->head, 1);
-        v_put_part(u->bias, TACA_F32, i, 1, v_mul(one, v_set(0x1.715476p+0f)));
+        u->bias[i] = element(row_of(&a->rel_bias, top + i), a->rel_bias.type, u->head) * 0x1.715476p+0f;
     }
 }
 

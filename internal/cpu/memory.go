@@ -26,7 +26,7 @@ func pages(bytes int) (*memory, error) {
 	}
 	data, err := unix.Mmap(-1, 0, bytes, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
 	if err != nil {
-		return nil, fmt.Errorf("cpu: %.1f GiB of memory refused: %w; use a smaller picture or --dtype bf16", float64(bytes)/(1<<30), err)
+		return nil, &tensor.DeviceError{Err: fmt.Errorf("cpu: %.1f GiB of memory refused: %w; use a smaller picture or --dtype bf16", float64(bytes)/(1<<30), err)}
 	}
 	_ = unix.Madvise(data, unix.MADV_HUGEPAGE) // a hint: without it everything works, slower
 	return &memory{data: data, mapped: true}, nil

@@ -6,18 +6,15 @@
 #include "vec.h"
 
 // A float plus this (1.5 · 2²³) has no fraction bits left: adding it rounds to
-// the nearest integer, which then stands in the low bits.
+// the nearest integer n, which then stands in the low bits. With 127 more,
+// these are the exponent of 2ⁿ, or of 0 for n = -127 and infinity for 128.
 #define ROUNDER 12582912.0f
 
-INLINE vec v_round(vec a) { return v_sub(v_add(a, v_set(ROUNDER)), v_set(ROUNDER)); }
-
-// v_power2 is 2ⁿ for integral n of -126 to 127, and 0 for -127.
-INLINE vec v_power2(vec n) { return v_exponent(v_add(n, v_set(ROUNDER + 127))); }
-
-// v_exp is e^x to 1 ulp over the whole range of floats; beyond it, 0 or infinity.
+// v_exp is e^x to 1 ulp for x of -87.6 to 88.3; below it is 0, above infinity.
 INLINE vec v_exp(vec x) {
-    x = v_max(v_set(-120), v_min(v_set(120), x));
-    vec n = v_round(v_mul(x, v_set(0x1.715476p+0f)));
+    x = v_max(v_set(-88), v_min(v_set(88.9f), x));
+    vec t = v_fma(x, v_set(0x1.715476p+0f), v_set(ROUNDER + 127));
+    vec n = v_sub(t, v_set(ROUNDER + 127));
     vec r = v_fma(n, v_set(-0x1.63p-1f), x); // ln 2 in two parts; n times the first is exact
     r = v_fma(n, v_set(0x1.bd0106p-13f), r);
     vec p = v_set(0x1.6ab94ep-10f);
@@ -27,8 +24,7 @@ INLINE vec v_exp(vec x) {
     p = v_fma(p, r, v_set(0x1.fffffap-2f));
     p = v_fma(p, r, v_set(1));
     p = v_fma(p, r, v_set(1));
-    vec half = v_round(v_mul(n, v_set(0.5f))); // 2ⁿ alone may have no float
-    return v_mul(v_mul(p, v_power2(half)), v_power2(v_sub(n, half)));
+    return v_mul(p, v_exponent(t));
 }
 
 // v_exp2 is 2^x to 1 ulp for x ≤ 0, where results below 2^-126.5 are 0.

@@ -12,8 +12,9 @@ import (
 // signature is the first eight bytes of every PNG (W3C PNG, section 5.2).
 const signature = "\x89PNG\r\n\x1a\n"
 
-// largestText bounds the text chunks read from a foreign file.
-const largestText = 1 << 20
+// largestText bounds the text chunks read from a foreign file. A prompt of a
+// megabyte, escaped as JSON, has room.
+const largestText = 8 << 20
 
 // chunk is one section of a PNG.
 type chunk struct {
@@ -79,8 +80,10 @@ func next(r io.Reader) (chunk, error) {
 		return chunk{}, errors.New("a chunk's size is absurd: the file is damaged")
 	}
 	if c.kind != "tEXt" && c.kind != "iTXt" || size > largestText {
-		_, err := io.CopyN(io.Discard, r, int64(size)+4)
-		return c, err
+		if _, err := io.CopyN(io.Discard, r, int64(size)+4); err != nil {
+			return chunk{}, fmt.Errorf("the file ends early: %w", err)
+		}
+		return c, nil
 	}
 	c.data = make([]byte, size+4)
 	if _, err := io.ReadFull(r, c.data); err != nil {

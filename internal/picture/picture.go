@@ -9,7 +9,8 @@ import (
 	"image/png"
 	"io"
 	"os"
-	"path/filepath"
+
+	"taca/internal/atomicfile"
 )
 
 // Text is a named remark inside a PNG.
@@ -29,56 +30,19 @@ func Encode(img image.Image, remarks ...Text) ([]byte, error) {
 	return append(out, plain.Bytes()[header:]...), nil
 }
 
-// Write puts data into path in one piece: a temporary file beside it is
-// filled, then renamed. After an error nothing is left behind, and an older
-// file of that name is whole.
-func Write(path string, data []byte) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), ".taca-*")
-	if err != nil {
-		return fmt.Errorf("write %s: %w: choose another --output", path, bare(err))
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(f.Name())
-			err = fmt.Errorf("write %s: %w: free some space or choose another --output", path, bare(err))
-		}
-	}()
-	_, err = f.Write(data)
-	err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close())
-	if err != nil {
+// Write puts an encoded picture into a file, whole or not at all.
+func Write(path string, data []byte) error {
+	return atomicfile.Write(path, func(w io.Writer) error {
+		_, err := w.Write(data)
 		return err
-	}
-	return os.Rename(f.Name(), path)
-}
-
-// bare is err without the temporary file's name, which means nothing to
-// people.
-func bare(err error) error {
-	var p *os.PathError
-	if errors.As(err, &p) {
-		return p.Err
-	}
-	return err
-}
-
-// Writable tries whether a file can be made at path, before hours are spent
-// on what goes into it.
-func Writable(path string) error {
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		return fmt.Errorf("write %s: it is a folder: give --output a file name", path)
-	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".taca-*")
-	if err != nil {
-		return fmt.Errorf("write %s: %w: choose another --output", path, bare(err))
-	}
-	return errors.Join(f.Close(), os.Remove(f.Name()))
+	})
 }
 
 // Remarks reads all texts of a PNG file.
 func Remarks(path string) (map[string]string, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", path, bare(err))
+		return nil, fmt.Errorf("read %s: %w", path, errors.Unwrap(err))
 	}
 	defer f.Close()
 	remarks, err := scan(bufio.NewReader(f))

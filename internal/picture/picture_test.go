@@ -7,7 +7,6 @@ import (
 	"image/png"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"taca/internal/picture"
@@ -53,25 +52,6 @@ func TestParameters(t *testing.T) {
 	got := picture.Parameters("a cube", "a sphere", picture.Text{Key: "Steps", Value: "4"}, picture.Text{Key: "Model", Value: "a,b"})
 	if want := "a cube\nNegative prompt: a sphere\nSteps: 4, Model: \"a,b\""; got != want {
 		t.Errorf("%q, want %q", got, want)
-	}
-}
-
-// TestWriteKeepsTheOldFile where the new one cannot be written.
-func TestWriteKeepsTheOldFile(t *testing.T) {
-	dir := t.TempDir()
-	folder := filepath.Join(dir, "taken")
-	if err := os.MkdirAll(filepath.Join(folder, "x"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := picture.Write(folder, []byte("x")); err == nil {
-		t.Error("a folder was overwritten")
-	}
-	left, _ := os.ReadDir(dir)
-	if len(left) != 1 {
-		t.Errorf("left behind: %v", left)
-	}
-	if err := picture.Writable(folder); err == nil || !strings.Contains(err.Error(), "it is a folder") {
-		t.Errorf("Writable says %v", err)
 	}
 }
 

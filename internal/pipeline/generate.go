@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"image"
+	"maps"
+	"slices"
 	"strings"
 
 	"taca/internal/checkpoint"
@@ -67,7 +69,7 @@ func (p *Pipeline) Paint(ctx context.Context, r Request, t Texts, watch Watcher)
 	run := sampler.Run{Gamma: r.TACA.Schedule(), Gates: p.gates, Grid: grid}
 	p.family.guide(r, &run)
 	if run.Schedule, err = p.family.schedule(p.scheduler, r.Steps, grid.Rows()); err != nil {
-		return nil, err
+		return nil, &checkpoint.Error{Path: p.Name, Problem: err.Error()}
 	}
 	if run.Positive, err = place(p.backend, t.Positive); err != nil {
 		return nil, err
@@ -108,7 +110,8 @@ func (p *Pipeline) noise(r Request, grid tensor.Grid) (tensor.Tensor, error) {
 func (p *Pipeline) denoise(ctx context.Context, x tensor.Tensor, run sampler.Run, watch Watcher) error {
 	watch.tell(Event{Stage: Denoising, Total: run.Schedule.Steps(), Gamma: run.Gamma(0, run.Schedule[0])})
 	err := sampler.Denoise(ctx, p.backend, p.denoiser, x, run, func(at sampler.Progress) {
-		watch.tell(Event{Stage: Denoising, Done: at.Step + 1, Total: at.Steps, Gamma: at.Gamma})
+		next := min(at.Step+1, at.Steps-1)
+		watch.tell(Event{Stage: Denoising, Done: at.Step + 1, Total: at.Steps, Gamma: run.Gamma(next, run.Schedule[next])})
 	})
 	var broken *sampler.NotFinite
 	if errors.As(err, &broken) {
@@ -119,12 +122,16 @@ func (p *Pipeline) denoise(ctx context.Context, x tensor.Tensor, run sampler.Run
 
 // explain says where NaN comes from, if it is in the files.
 func (p *Pipeline) explain(err error) error {
-	for _, source := range p.weights.open {
+	sources := slices.Collect(maps.Values(p.weights.open))
+	for _, f := range p.adapters {
+		sources = append(sources, f)
+	}
+	for _, source := range sources {
 		if bad := checkpoint.NonFinite(source); len(bad) > 0 {
 			return fmt.Errorf("%w: %s holds NaN or Inf in %s: download it again", err, source, strings.Join(bad[:min(3, len(bad))], ", "))
 		}
 	}
-	return fmt.Errorf("%w: the weights are finite; try --dtype f32", err)
+	return fmt.Errorf("%w: the weights are finite; try --dtype f32 and less guidance", err)
 }
 
 func (p *Pipeline) decode(ctx context.Context, x tensor.Tensor, grid tensor.Grid, watch Watcher) (*Picture, error) {
@@ -142,7 +149,11 @@ func (p *Pipeline) decode(ctx context.Context, x tensor.Tensor, grid tensor.Grid
 	if err != nil {
 		return nil, fmt.Errorf("decode the latents: %w", err)
 	}
-	picture.Image = vae.Pixels(fetch(b, pixels).data, full)
+	values := fetch(b, pixels).data
+	if !sampler.Finite(values) {
+		return nil, p.explain(&sampler.NotFinite{What: "the decoded picture"})
+	}
+	picture.Image = vae.Pixels(values, full)
 	watch.tell(Event{Stage: Decoding, Done: 1, Total: 1})
 	return picture, b.Err()
 }

@@ -21,7 +21,7 @@ type Event struct {
 	Stage       Stage
 	Done, Total int
 	What        string  // the part that starts now, or the encoder's name
-	Gamma       float32 // of the step just finished, when denoising
+	Gamma       float32 // of the step that runs now, when denoising
 }
 
 // Watcher is told of progress; it must be quick.

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"fmt"
+	"unicode/utf8"
 
 	"taca/internal/sampler"
 )
@@ -50,29 +51,44 @@ func (e *UsageError) Error() string { return e.Problem }
 
 func usage(format string, args ...any) error { return &UsageError{fmt.Sprintf(format, args...)} }
 
-// Check refuses sizes and settings no model of this kind can take. unit is the
-// number of pixels along each side of a visual token.
+// The limits of a request; all are far beyond what the models were trained
+// for but the number of T5 tokens, which diffusers' pipelines hold to.
+const (
+	largestSide     = 8192
+	mostSteps       = 1000
+	longestPrompt   = 512
+	largestGamma    = 1e4
+	largestGuidance = 1e3
+)
+
+// Check refuses sizes and settings no model of this kind can take, as a
+// *UsageError. unit is the number of pixels along each side of a visual token.
 func (r Request) Check(unit int) error {
-	const (
-		largest = 8192 // pixels along a side; far beyond what the models were trained for
-		longest = 512  // T5 tokens; the limit of both of diffusers' pipelines
-	)
 	switch {
 	case r.Width < unit || r.Height < unit || r.Width%unit != 0 || r.Height%unit != 0:
 		return usage("size %d×%d: width and height must be multiples of %d; try %d×%d",
 			r.Width, r.Height, unit, nearest(r.Width, unit), nearest(r.Height, unit))
-	case r.Width > largest || r.Height > largest:
-		return usage("size %d×%d: at most %d pixels along a side", r.Width, r.Height, largest)
-	case r.Steps < 1 || r.Steps > 1000:
-		return usage("steps %d: must be between 1 and 1000", r.Steps)
-	case !(r.TACA.Gamma > 0) || r.TACA.Gamma > 1e4:
-		return usage("gamma %g: must be above 0; 1 turns TACA off, the paper uses 1.2", r.TACA.Gamma)
-	case r.TACA.Steps < 0 || r.TACA.Threshold < 0 || r.TACA.Threshold > 1000:
+	case r.Width > largestSide || r.Height > largestSide:
+		return usage("size %d×%d: at most %d pixels along a side", r.Width, r.Height, largestSide)
+	case r.Steps < 1 || r.Steps > mostSteps:
+		return usage("steps %d: must be between 1 and %d", r.Steps, mostSteps)
+	case !(r.TACA.Gamma > 0 && r.TACA.Gamma <= largestGamma):
+		return usage("gamma %g: must be above 0 and at most %g; 1 turns TACA off, the paper uses 1.2", r.TACA.Gamma, largestGamma)
+	case r.TACA.Steps < 0 || !(r.TACA.Threshold >= 0 && r.TACA.Threshold <= 1000):
 		return usage("gamma steps %d, threshold %g: steps count from 0, thresholds are timesteps in 0..1000", r.TACA.Steps, r.TACA.Threshold)
-	case r.MaxLength < 1 || r.MaxLength > longest:
-		return usage("max sequence length %d: must be between 1 and %d", r.MaxLength, longest)
-	case r.Guidance < 0 || r.TrueCFG < 0:
-		return usage("guidance %g, true cfg %g: must not be negative", r.Guidance, r.TrueCFG)
+	case !(r.Guidance >= 0 && r.Guidance <= largestGuidance):
+		return usage("guidance %g: must be between 0 and %g", r.Guidance, largestGuidance)
+	case !(r.TrueCFG >= 0 && r.TrueCFG <= largestGuidance):
+		return usage("true cfg %g: must be between 0 and %g", r.TrueCFG, largestGuidance)
+	case !utf8.ValidString(r.Prompt) || !utf8.ValidString(r.Negative):
+		return usage("the prompt is no UTF-8 text")
+	}
+	return checkLength(r.MaxLength)
+}
+
+func checkLength(maxLength int) error {
+	if maxLength < 1 || maxLength > longestPrompt {
+		return usage("max sequence length %d: must be between 1 and %d", maxLength, longestPrompt)
 	}
 	return nil
 }

@@ -1,9 +1,9 @@
 package pipeline
 
 import (
-	"fmt"
 	"strings"
 
+	"taca/internal/checkpoint"
 	"taca/internal/tokenizer"
 )
 
@@ -16,6 +16,9 @@ type Tokens struct {
 
 // Tokenize turns a text into token ids for every encoder, without weights.
 func (m *Model) Tokenize(text string, maxLength int) ([]Tokens, error) {
+	if err := checkLength(maxLength); err != nil {
+		return nil, err
+	}
 	var out []Tokens
 	for _, e := range m.family.encoders() {
 		t, err := m.tokenizer(e)
@@ -33,7 +36,7 @@ func (m *Model) tokenizer(e textEncoder) (tokenizer.Tokenizer, error) {
 	folder := m.folder.Sub("tokenizer" + strings.TrimPrefix(e.component(), "text_encoder"))
 	t, err := e.tokenizer(folder.FS())
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", folder, err)
+		return nil, &checkpoint.Error{Path: folder.String(), Problem: err.Error()}
 	}
 	return t, nil
 }

@@ -18,7 +18,8 @@ var mayImport = map[string][]string{
 	"internal/tensor/opstest":    {"internal/tensor"},
 	"internal/dry":               {"internal/tensor"},
 	"internal/cpu":               {"internal/tensor"},
-	"internal/checkpoint":        {"internal/tensor"},
+	"internal/atomicfile":        {},
+	"internal/checkpoint":        {"internal/tensor", "internal/atomicfile"},
 	"internal/trace":             {"internal/tensor", "internal/checkpoint"},
 	"internal/model":             {"internal/tensor"},
 	"internal/model/nn":          {"internal/tensor", "internal/checkpoint"},
@@ -32,7 +33,7 @@ var mayImport = map[string][]string{
 	"internal/lora":              {"internal/tensor", "internal/checkpoint", "internal/model/nn"},
 	"internal/sampler":           {"internal/tensor", "internal/model"},
 	"internal/tokenizer":         {},
-	"internal/picture":           {},
+	"internal/picture":           {"internal/atomicfile"},
 	"internal/demo":              {"internal/checkpoint"},
 	"internal/policy":            {},
 	"internal/pipeline": {

@@ -3,7 +3,6 @@ package sampler
 import (
 	"context"
 	"fmt"
-	"math"
 
 	"taca/internal/model"
 	"taca/internal/tensor"
@@ -33,13 +32,11 @@ type Progress struct {
 	Sigma, Gamma float32
 }
 
-// NotFinite is latents that hold NaN or Inf after a step.
-type NotFinite struct{ Step int }
+// NotFinite is a result that holds NaN or Inf.
+type NotFinite struct{ What string }
 
-// Error names the step.
-func (e *NotFinite) Error() string {
-	return fmt.Sprintf("the latents hold NaN or Inf after step %d", e.Step+1)
-}
+// Error names the result.
+func (e *NotFinite) Error() string { return "NaN or Inf in " + e.What }
 
 // Denoise integrates x, noise of Grid's patches in F32, to image latents in
 // place, and calls done after each step. Both halves of classifier-free
@@ -87,10 +84,18 @@ func finite(b tensor.Backend, x tensor.Tensor, step int) error {
 	if err := b.Err(); err != nil {
 		return err
 	}
-	for _, v := range host {
-		if v-v != 0 || math.IsNaN(float64(v)) {
-			return &NotFinite{Step: step}
-		}
+	if !Finite(host) {
+		return &NotFinite{fmt.Sprintf("the latents after step %d", step+1)}
 	}
 	return nil
+}
+
+// Finite reports whether no value is NaN or Inf.
+func Finite(values []float32) bool {
+	for _, v := range values {
+		if v-v != 0 { // both give NaN
+			return false
+		}
+	}
+	return true
 }

@@ -1,5 +1,15 @@
 package tensor
 
+// DeviceError is a failure of the device itself, such as memory that is
+// refused, as opposed to a bad file or a bug.
+type DeviceError struct{ Err error }
+
+// Error is what the device said.
+func (e *DeviceError) Error() string { return e.Err.Error() }
+
+// Unwrap gives the reason.
+func (e *DeviceError) Unwrap() error { return e.Err }
+
 // Backend is a device that speaks Ops and owns memory.
 type Backend interface {
 	Ops
