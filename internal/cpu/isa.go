@@ -47,7 +47,7 @@ func choose(name string) (*kernels, error) {
 	}
 	i := slices.IndexFunc(all, func(k *kernels) bool { return k.name == name })
 	if i < 0 {
-		return nil, fmt.Errorf("cpu: no instruction set %q here; this machine has %s", name, strings.Join(Available(), ", "))
+		return nil, fmt.Errorf("cpu: no instruction set %q here; this machine has %s; set TACA_ISA to one of them, or to nothing for the best", name, strings.Join(Available(), ", "))
 	}
 	return all[i], nil
 }

@@ -43,6 +43,7 @@ static inline int taca_in_pairs(const taca_linear *a) {
     return a->x.type == TACA_BF16 && (a->w.type == TACA_BF16 || a->w.type == TACA_F8E4M3 || a->dst.type == TACA_BF16);
 }
 
+// The largest block, and what counts as few.
 enum { TACA_BLOCK = 512, TACA_FEW_ROWS = 4, TACA_FEW_COLS = 1 << 17 };
 
 typedef struct {

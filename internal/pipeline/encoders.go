@@ -3,7 +3,6 @@ package pipeline
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 
 	"taca/internal/checkpoint"
@@ -56,7 +55,7 @@ func (c *openClip) encode(ctx context.Context, ids []int32) (encoded, error) {
 	}
 	pooled, err := c.pooled(out)
 	if err != nil {
-		return encoded{}, fmt.Errorf("%s: %w", c.folder, err)
+		return encoded{}, &checkpoint.Error{Path: c.folder, Problem: err.Error()}
 	}
 	return encoded{tokens: fetch(c.backend, out.Penultimate), pooled: fetch(c.backend, pooled).data}, nil
 }

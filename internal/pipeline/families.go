@@ -21,6 +21,9 @@ type family interface {
 	// assemble makes the denoiser's conditioning of what the encoders said;
 	// maxLength is the request's number of T5 tokens.
 	assemble(parts []encoded, maxLength int) Text
+	// agrees holds the widths of what the encoders give against what the
+	// transformer takes; nil where they are one model.
+	agrees() error
 	// denoiser opens the transformer.
 	denoiser(e env) (denoiser, error)
 	// schedule is the noise levels of a run over so many visual tokens.
@@ -81,6 +84,14 @@ func openFamily(f *checkpoint.Folder) (family, string, error) {
 	}
 	return nil, "", fmt.Errorf("%s/model_index.json: pipeline class %q is not one taca paints with (%s)",
 		f, index.Class, strings.Join(known, ", "))
+}
+
+// width refuses columns that a transformer's config does not name.
+func width(what string, columns int, key string, want int) error {
+	if columns == want {
+		return nil
+	}
+	return fmt.Errorf("%s: %d columns, but transformer/config.json has %s %d", what, columns, key, want)
 }
 
 // textEncoder is one reader of the prompt.

@@ -1,6 +1,8 @@
 package pipeline
 
 import (
+	"errors"
+
 	"taca/internal/checkpoint"
 	"taca/internal/model/flux"
 	"taca/internal/sampler"
@@ -26,6 +28,12 @@ func (m *fluxFamily) encoders() []textEncoder { return []textEncoder{m.clip, m.t
 
 func (m *fluxFamily) assemble(parts []encoded, _ int) Text {
 	return Text{tokens: parts[1].tokens, pooled: parts[0].pooled}
+}
+
+func (m *fluxFamily) agrees() error {
+	return errors.Join(
+		width(m.t5.folder, m.t5.config.Width, "joint_attention_dim", m.config.TextWidth),
+		width(m.clip.folder, m.clip.config.Width, "pooled_projection_dim", m.config.PooledWidth))
 }
 
 func (m *fluxFamily) denoiser(e env) (denoiser, error) {

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"image"
-	"maps"
-	"slices"
 	"strings"
 
 	"taca/internal/checkpoint"
@@ -39,6 +37,9 @@ func (p *Pipeline) Read(ctx context.Context, r Request, watch Watcher) (Texts, e
 	if err := p.reserve(r); err != nil {
 		return Texts{}, err
 	}
+	if _, err := p.schedule(r); err != nil { // before the hours, not after
+		return Texts{}, err
+	}
 	prompts := []string{r.Prompt}
 	if p.family.guide(r, &sampler.Run{}) {
 		prompts = append(prompts, r.Negative)
@@ -67,15 +68,18 @@ func (p *Pipeline) Paint(ctx context.Context, r Request, t Texts, watch Watcher)
 	defer p.backend.Free(x)
 
 	run := sampler.Run{Gamma: r.TACA.Schedule(), Gates: p.gates, Grid: grid}
-	p.family.guide(r, &run)
-	if run.Schedule, err = p.family.schedule(p.scheduler, r.Steps, grid.Rows()); err != nil {
-		return nil, &checkpoint.Error{Path: p.Name, Problem: err.Error()}
+	guided := p.family.guide(r, &run)
+	if guided != (t.Negative.tokens.n > 0) {
+		return nil, usage("guidance %g, true cfg %g: the texts were read for a request without them, or with", r.Guidance, r.TrueCFG)
+	}
+	if run.Schedule, err = p.schedule(r); err != nil {
+		return nil, err
 	}
 	if run.Positive, err = place(p.backend, t.Positive); err != nil {
 		return nil, err
 	}
 	defer discard(p.backend, run.Positive)
-	if t.Negative.tokens.n > 0 {
+	if guided {
 		if run.Negative, err = place(p.backend, t.Negative); err != nil {
 			return nil, err
 		}
@@ -85,6 +89,15 @@ func (p *Pipeline) Paint(ctx context.Context, r Request, t Texts, watch Watcher)
 		return nil, err
 	}
 	return p.decode(ctx, x, grid, watch)
+}
+
+// schedule is the noise levels of r.
+func (p *Pipeline) schedule(r Request) (sampler.Schedule, error) {
+	s, err := p.family.schedule(p.scheduler, r.Steps, p.geometry.Patches(r.Width, r.Height).Rows())
+	if err != nil {
+		return nil, &checkpoint.Error{Path: p.Name, Problem: err.Error()}
+	}
+	return s, nil
 }
 
 // noise is the latents a run starts from, as rows of tokens.
@@ -122,7 +135,12 @@ func (p *Pipeline) denoise(ctx context.Context, x tensor.Tensor, run sampler.Run
 
 // explain says where NaN comes from, if it is in the files.
 func (p *Pipeline) explain(err error) error {
-	sources := slices.Collect(maps.Values(p.weights.open))
+	var sources []checkpoint.Source
+	for _, name := range p.parts() {
+		if s, ok := p.weights.open[name]; ok {
+			sources = append(sources, s)
+		}
+	}
 	for _, f := range p.adapters {
 		sources = append(sources, f)
 	}

@@ -57,6 +57,15 @@ func (m *Model) Geometry() (model.Geometry, error) {
 	return g, nil
 }
 
+// agrees reports parts that belong to different models, as a
+// *checkpoint.Error: the verbs would panic over their shapes.
+func (m *Model) agrees() error {
+	if err := m.family.agrees(); err != nil {
+		return &checkpoint.Error{Path: m.Name, Problem: err.Error(), Hint: "its parts belong to different models"}
+	}
+	return nil
+}
+
 // shapes is an environment without weights.
 func (m *Model) shapes(b tensor.Backend, d tensor.DType) env {
 	return env{backend: b, dtype: d, weights: func(string) (checkpoint.Source, error) { return nil, nil }}

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -59,14 +60,17 @@ func (p *Pipeline) open(ctx context.Context, watch Watcher) error {
 	part := func(what string, do func() error) error {
 		watch.tell(Event{Stage: Loading, Done: done, Total: steps, What: what})
 		done++
-		return errors.Join(ctx.Err(), do())
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		return do()
 	}
 	var errs []error
 	for _, e := range p.family.encoders() {
 		errs = append(errs, part(e.component(), func() error { return p.checkEncoder(e) }))
 	}
 	errs = append(errs, part("transformer", p.openDenoiser), part("vae", p.openDecoder))
-	if err := errors.Join(errs...); err != nil {
+	if err := cmp.Or(errors.Join(errs...), p.agrees()); err != nil {
 		return err
 	}
 	for _, l := range p.config.LoRAs {

@@ -56,6 +56,9 @@ func (p Plan) FLOPs() float64 {
 // Plan runs a request on the dry backend, which takes milliseconds. Where the
 // folder holds weights their format counts, else bf16 is assumed.
 func (m *Model) Plan(ctx context.Context, r Request, d tensor.DType) (Plan, error) {
+	if err := m.agrees(); err != nil {
+		return nil, err
+	}
 	w := newWeights(m.folder)
 	defer w.close()
 	return m.plan(ctx, r, d, func(component string) (checkpoint.Source, error) {
@@ -147,7 +150,9 @@ func (m *Model) trialDecode(ctx context.Context, where env, r Request) error {
 	return err
 }
 
-// reserve makes the backend's scratch arena large enough for r.
+// reserve makes the backend's scratch arena large enough for r. Guidance and
+// adapters change nothing: trialStep has room for both halves, and what is
+// between the two products of an adapter is the backend's own affair.
 func (p *Pipeline) reserve(r Request) error {
 	key := fmt.Sprint(r.Width, "×", r.Height, " with ", r.MaxLength)
 	if p.reserved[key] {
@@ -162,18 +167,5 @@ func (p *Pipeline) reserve(r Request) error {
 		most = max(most, c.Scratch)
 	}
 	p.reserved[key] = true
-	return p.backend.Reserve(most + p.adapterScratch(r))
-}
-
-// adapterScratch is what the side path of the widest LoRA takes besides: one
-// F32 row of its rank for every token.
-func (p *Pipeline) adapterScratch(r Request) int {
-	rank := 0
-	for _, l := range p.denoiser.Layers() {
-		for _, a := range l.Adapters {
-			rank = max(rank, a.Down.Rows)
-		}
-	}
-	tokens := p.geometry.Patches(r.Width, r.Height).Rows() + clipLength + r.MaxLength
-	return tokens * rank * tensor.F32.Size()
+	return p.backend.Reserve(most)
 }

@@ -16,7 +16,7 @@ type Request struct {
 	Height    int     `json:"height"`
 	Steps     int     `json:"steps"`
 	Guidance  float32 `json:"guidance"`           // embedded (FLUX dev) or classifier-free (SD3.5)
-	TrueCFG   float32 `json:"true_cfg,omitempty"` // classifier-free guidance on FLUX; needs a negative prompt
+	TrueCFG   float32 `json:"true_cfg,omitempty"` // classifier-free guidance on FLUX, above 1
 	Seed      int64   `json:"seed"`
 	MaxLength int     `json:"max_sequence_length"` // T5 tokens
 	TACA      TACA    `json:"taca"`

@@ -1,6 +1,8 @@
 package pipeline
 
 import (
+	"errors"
+
 	"taca/internal/checkpoint"
 	"taca/internal/model/sd3"
 	"taca/internal/sampler"
@@ -48,6 +50,19 @@ func (m *sd3Family) assemble(parts []encoded, maxLength int) Text {
 		tokens.paste(parts[2].tokens, l.tokens.n, 0)
 	}
 	return Text{tokens: tokens, pooled: append(append([]float32{}, l.pooled...), g.pooled...)}
+}
+
+func (m *sd3Family) agrees() error {
+	l, g := m.clipL.config, m.clipG.config
+	errs := []error{width(m.clipL.folder+" and "+m.clipG.folder+", projected", l.ProjectionWidth+g.ProjectionWidth,
+		"pooled_projection_dim", m.config.PooledWidth)}
+	if both := l.Width + g.Width; both > m.config.TextWidth { // less is padded
+		errs = append(errs, width(m.clipL.folder+" and "+m.clipG.folder, both, "joint_attention_dim", m.config.TextWidth))
+	}
+	if m.t5 != nil {
+		errs = append(errs, width(m.t5.folder, m.t5.config.Width, "joint_attention_dim", m.config.TextWidth))
+	}
+	return errors.Join(errs...)
 }
 
 func (m *sd3Family) denoiser(e env) (denoiser, error) {

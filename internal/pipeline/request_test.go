@@ -1,0 +1,73 @@
+package pipeline_test
+
+import (
+	"errors"
+	"math"
+	"strings"
+	"testing"
+
+	"taca/internal/pipeline"
+)
+
+func TestRequestsThatCannotBeMet(t *testing.T) {
+	nan, inf := float32(math.NaN()), float32(math.Inf(1))
+	sound := pipeline.Request{Prompt: "x", Width: 64, Height: 32, Steps: 4, MaxLength: 16, TACA: pipeline.TACA{Gamma: 1.2, Threshold: 970}}
+	if err := sound.Check(16); err != nil {
+		t.Fatalf("a sound request is refused: %v", err)
+	}
+	for _, c := range []struct {
+		change func(*pipeline.Request)
+		want   string
+	}{
+		{func(r *pipeline.Request) { r.Width = 65 }, "size 65×32: width and height must be multiples of 16; try 64×32"},
+		{func(r *pipeline.Request) { r.Width = 8 }, "try 16×32"},
+		{func(r *pipeline.Request) { r.Height = 0 }, "try 64×16"},
+		{func(r *pipeline.Request) { r.Height = -16 }, "must be multiples"},
+		{func(r *pipeline.Request) { r.Width = 8208 }, "at most 8192 pixels"},
+		{func(r *pipeline.Request) { r.Steps = 0 }, "steps 0"},
+		{func(r *pipeline.Request) { r.Steps = 1001 }, "steps 1001"},
+		{func(r *pipeline.Request) { r.MaxLength = 0 }, "max sequence length 0"},
+		{func(r *pipeline.Request) { r.MaxLength = 513 }, "max sequence length 513"},
+		{func(r *pipeline.Request) { r.TACA.Gamma = 0 }, "gamma 0"},
+		{func(r *pipeline.Request) { r.TACA.Gamma = nan }, "gamma NaN"},
+		{func(r *pipeline.Request) { r.TACA.Gamma = inf }, "gamma +Inf"},
+		{func(r *pipeline.Request) { r.TACA.Steps = -1 }, "gamma steps -1"},
+		{func(r *pipeline.Request) { r.TACA.Threshold = 1001 }, "threshold 1001"},
+		{func(r *pipeline.Request) { r.TACA.Threshold = nan }, "threshold NaN"},
+		{func(r *pipeline.Request) { r.Guidance = nan }, "guidance NaN"},
+		{func(r *pipeline.Request) { r.Guidance = inf }, "guidance +Inf"},
+		{func(r *pipeline.Request) { r.Guidance = -1 }, "guidance -1"},
+		{func(r *pipeline.Request) { r.TrueCFG = nan }, "true cfg NaN"},
+		{func(r *pipeline.Request) { r.Prompt = "\xff" }, "UTF-8"},
+		{func(r *pipeline.Request) { r.Negative = "a\xc3" }, "UTF-8"},
+	} {
+		r := sound
+		c.change(&r)
+		var refused *pipeline.UsageError
+		if err := r.Check(16); !errors.As(err, &refused) || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%+v: error %v, want a *UsageError that says %q", r, err, c.want)
+		}
+	}
+}
+
+// TestWhenGammaActs: gamma 1 is off, steps come before the threshold.
+func TestWhenGammaActs(t *testing.T) {
+	for _, c := range []struct {
+		taca  pipeline.TACA
+		step  int
+		sigma float32
+		want  float32
+	}{
+		{pipeline.TACA{Gamma: 1, Steps: 3}, 0, 1, 1},
+		{pipeline.TACA{Gamma: 1.5, Steps: 2}, 1, 0.1, 1.5},
+		{pipeline.TACA{Gamma: 1.5, Steps: 2}, 2, 1, 1},
+		{pipeline.TACA{Gamma: 1.5, Steps: 2, Threshold: 970}, 2, 1, 1},
+		{pipeline.TACA{Gamma: 1.5, Threshold: 970}, 9, 0.97, 1.5},
+		{pipeline.TACA{Gamma: 1.5, Threshold: 970}, 0, 0.9699, 1},
+		{pipeline.TACA{Gamma: 0.5, Threshold: 0}, 9, 0.001, 0.5},
+	} {
+		if got := c.taca.Schedule()(c.step, c.sigma); got != c.want {
+			t.Errorf("%+v in step %d at sigma %g: gamma %g, want %g", c.taca, c.step, c.sigma, got, c.want)
+		}
+	}
+}
