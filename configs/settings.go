@@ -40,7 +40,7 @@ type Settings struct {
 // Defaults are the settings before any preset, file or flag. Zero sizes, steps
 // and lengths mean the model's own.
 func Defaults() Settings {
-	return Settings{Seed: 42, Count: 1, Gamma: 1.2, GammaN: -1, GammaT: 970, Guidance: -1, Device: "auto", DType: "auto"}
+	return Settings{Seed: 0, Count: 1, Gamma: 1.2, GammaN: -1, GammaT: 970, Guidance: -1, Device: "auto", DType: "auto"}
 }
 
 // Overlay reads YAML over s. Unknown keys are refused; name is for the error.

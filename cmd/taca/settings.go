@@ -95,7 +95,7 @@ func (f *settingFlags) text(c *cobra.Command) {
 		fl.StringVar(p, "negative-prompt", "", "`text`: what to keep away from, under classifier-free guidance")
 	})
 	flag(f, "seed", func(s *configs.Settings) *int64 { return &s.Seed }, func(p *int64) {
-		fl.Int64VarP(p, "seed", "s", 42, "`number` of the noise, as torch's CPU generator; negative: a random one")
+		fl.Int64VarP(p, "seed", "s", 0, "`number` of the noise, as torch's CPU generator (default 0); negative: a random one")
 	})
 	flag(f, "count", func(s *configs.Settings) *int { return &s.Count }, func(p *int) {
 		fl.IntVarP(p, "count", "n", 1, "`N` pictures, with consecutive seeds")
@@ -184,9 +184,8 @@ func request(s configs.Settings, d pipeline.Defaults) pipeline.Request {
 	default:
 		r.TACA.Steps = 0
 	}
-	const published = 1024 // pixels: what all FLUX and SD3.5 checkpoints were trained for
-	fill(&r.Width, published)
-	fill(&r.Height, published)
+	fill(&r.Width, d.Size)
+	fill(&r.Height, d.Size)
 	fill(&r.Steps, d.Steps)
 	fill(&r.MaxLength, d.MaxLength)
 	if r.Guidance == -1 {
