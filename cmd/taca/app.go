@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 
@@ -13,6 +14,26 @@ type app struct {
 	stdout, stderr io.Writer
 	terminal       bool // stderr is one
 	openBackend    func(device string, threads int) (tensor.Backend, error)
+}
+
+// read reads standard input, at most so many bytes, or gives up with ctx: a
+// terminal may never say anything.
+func (a *app) read(ctx context.Context, most int64) ([]byte, error) {
+	type input struct {
+		text []byte
+		err  error
+	}
+	got := make(chan input, 1) // the reader is left behind where nothing comes
+	go func() {
+		text, err := io.ReadAll(io.LimitReader(a.stdin, most))
+		got <- input{text, err}
+	}()
+	select {
+	case in := <-got:
+		return in.text, in.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // say writes a remark for people.

@@ -104,7 +104,7 @@ func (f *settingFlags) read(c *cobra.Command, a *app, opts *generateOptions) (co
 	}
 	if s.Prompt == "-" {
 		const most = 1 << 20 // bytes; far beyond what any encoder reads
-		text, err := io.ReadAll(io.LimitReader(a.stdin, most+1))
+		text, err := a.read(c.Context(), most+1)
 		if err != nil {
 			return s, fmt.Errorf("read the prompt from standard input: %w", err)
 		}
@@ -151,6 +151,9 @@ func (g *generation) paintAll(ctx context.Context) error {
 		return err
 	}
 	g.warn(texts.Cuts)
+	if _, cfg := g.pipe.Scales(g.record.Request); g.record.Negative != "" && cfg == 1 {
+		g.app.say("taca: the negative prompt does nothing without classifier-free guidance: --guidance (SD3.5) or --true-cfg (FLUX) above 1")
+	}
 	for i := range g.settings.Count {
 		r := g.record
 		r.Seed += int64(i)
@@ -172,7 +175,7 @@ func (g *generation) paintAll(ctx context.Context) error {
 // keep writes a finished picture and prints where it is.
 func (g *generation) keep(r record, p *pipeline.Picture, i int) error {
 	g.progress.clear()
-	remarks, err := r.remarks()
+	remarks, err := r.remarks(g.pipe.Scales(r.Request))
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"taca/configs"
@@ -44,8 +45,9 @@ func (r *record) apply(s *configs.Settings) {
 	}
 }
 
-// remarks are the record as PNG texts: one for taca, one for other tools.
-func (r *record) remarks() ([]picture.Text, error) {
+// remarks are the record as PNG texts: one for taca, one for other tools,
+// which tell guidance that the model embeds from classifier-free guidance.
+func (r *record) remarks(embedded, classifierFree float32) ([]picture.Text, error) {
 	own, err := json.Marshal(r)
 	if err != nil {
 		return nil, fmt.Errorf("write the picture's metadata: %w", err)
@@ -54,12 +56,14 @@ func (r *record) remarks() ([]picture.Text, error) {
 	settings := []picture.Text{
 		{Key: "Steps", Value: strconv.Itoa(r.Steps)},
 		{Key: "Sampler", Value: "Euler"},
-		{Key: "CFG scale", Value: number(max(1, r.TrueCFG))},
-		{Key: "Distilled CFG Scale", Value: number(r.Guidance)},
+		{Key: "CFG scale", Value: number(classifierFree)},
 		{Key: "Seed", Value: strconv.FormatInt(r.Seed, 10)},
 		{Key: "Size", Value: fmt.Sprintf("%dx%d", r.Width, r.Height)},
 		{Key: "Model", Value: r.modelName()},
 		{Key: "TACA gamma", Value: number(r.TACA.Gamma)},
+	}
+	if embedded > 0 {
+		settings = slices.Insert(settings, 3, picture.Text{Key: "Distilled CFG Scale", Value: number(embedded)})
 	}
 	if r.TACA.Steps > 0 {
 		settings = append(settings, picture.Text{Key: "TACA steps", Value: strconv.Itoa(r.TACA.Steps)})

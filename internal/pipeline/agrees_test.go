@@ -31,19 +31,16 @@ func configs(t *testing.T, name string) fstest.MapFS {
 	return files
 }
 
+// planOf plans a picture of size × size pixels, without weights.
+func planOf(m *pipeline.Model, size int) error {
+	r := pipeline.Request{Width: size, Height: size, Steps: 1, Guidance: m.Defaults().Guidance, MaxLength: 16, TACA: pipeline.TACA{Gamma: 1}}
+	_, err := m.Plan(context.Background(), r, tensor.F32)
+	return err
+}
+
 // TestPartsOfDifferentModels are told apart before any verb is given shapes
 // that do not fit.
 func TestPartsOfDifferentModels(t *testing.T) {
-	plan := func(files fstest.MapFS) error {
-		m, err := pipeline.Read(checkpoint.NewFolder(files, "folder"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		d := m.Defaults()
-		r := pipeline.Request{Width: 32, Height: 32, Steps: 1, Guidance: d.Guidance, MaxLength: 16, TACA: pipeline.TACA{Gamma: 1}}
-		_, err = m.Plan(context.Background(), r, tensor.F32)
-		return err
-	}
 	for _, c := range []struct{ model, part, key, want string }{
 		{"flux", "text_encoder_2", "d_model", "joint_attention_dim"},
 		{"flux", "text_encoder", "hidden_size", "pooled_projection_dim"},
@@ -52,14 +49,14 @@ func TestPartsOfDifferentModels(t *testing.T) {
 		{"sd3", "transformer", "joint_attention_dim", "joint_attention_dim"},
 	} {
 		sound := configs(t, c.model)
-		if err := plan(sound); err != nil {
+		if err := planOf(read(t, sound), 32); err != nil {
 			t.Fatalf("%s: %v", c.model, err)
 		}
 		name := c.part + "/config.json"
 		files := maps.Clone(sound)
 		files[name] = &fstest.MapFile{Data: []byte(strings.Replace(string(sound[name].Data), `"`+c.key+`": `, `"`+c.key+`": 8, "was": `, 1))}
 		var unfit *checkpoint.Error
-		if err := plan(files); !errors.As(err, &unfit) || !strings.Contains(err.Error(), c.want) {
+		if err := planOf(read(t, files), 32); !errors.As(err, &unfit) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s with %s of %s 8: error %v, want a *checkpoint.Error that names %s", c.model, c.key, c.part, err, c.want)
 		}
 	}

@@ -31,12 +31,14 @@ type family interface {
 	// guide fills in what guidance the run has, and says whether it needs the
 	// negative prompt.
 	guide(r Request, run *sampler.Run) (negative bool)
-	// defaults are the settings its authors recommend.
-	defaults() Defaults
+	// defaults are the settings its authors recommend; downscale is how many
+	// pixels a latent pixel stands for, along each side.
+	defaults(downscale int) Defaults
 }
 
 // Defaults are the settings a family's authors recommend.
 type Defaults struct {
+	Size      int // pixels along each side
 	Steps     int
 	Guidance  float32
 	MaxLength int

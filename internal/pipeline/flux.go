@@ -56,9 +56,10 @@ func (m *fluxFamily) guide(r Request, run *sampler.Run) bool {
 	return r.TrueCFG > 1
 }
 
-func (m *fluxFamily) defaults() Defaults {
+func (m *fluxFamily) defaults(downscale int) Defaults {
+	const sample = 128 // latent pixels, FluxPipeline.default_sample_size
 	if m.config.GuidanceEmbeds {
-		return Defaults{Steps: 28, Guidance: 3.5, MaxLength: 512}
+		return Defaults{Size: sample * downscale, Steps: 28, Guidance: 3.5, MaxLength: 512}
 	}
-	return Defaults{Steps: 4, Guidance: 0, MaxLength: 256}
+	return Defaults{Size: sample * downscale, Steps: 4, Guidance: 0, MaxLength: 256}
 }

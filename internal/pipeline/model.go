@@ -41,7 +41,17 @@ func Read(f *checkpoint.Folder) (*Model, error) {
 }
 
 // Defaults are the settings the model's authors recommend.
-func (m *Model) Defaults() Defaults { return m.family.defaults() }
+func (m *Model) Defaults() Defaults { return m.family.defaults(m.vae.Downscale()) }
+
+// Scales are the two kinds of guidance that r has on this model: what the
+// transformer embeds, and classifier-free, which is 1 where there is none.
+func (m *Model) Scales(r Request) (embedded, classifierFree float32) {
+	var run sampler.Run
+	if !m.family.guide(r, &run) {
+		run.CFG = 1
+	}
+	return run.Embedded, run.CFG
+}
 
 // Geometry relates image sizes to latents and tokens.
 func (m *Model) Geometry() (model.Geometry, error) {

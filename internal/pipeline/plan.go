@@ -131,7 +131,11 @@ func (m *Model) trialStep(ctx context.Context, where env, r Request, text Text) 
 	// The sampler holds two velocities under classifier-free guidance.
 	v := where.backend.Scratch(grid.Rows(), g.PatchColumns(), tensor.F32)
 	where.backend.Scratch(grid.Rows(), g.PatchColumns(), tensor.F32)
-	return d.Velocity(ctx, v, x, model.Step{Sigma: 1, Guidance: r.Guidance, Gamma: 1, Grid: grid, Text: conditioning})
+	err = d.Velocity(ctx, v, x, model.Step{Sigma: 1, Guidance: r.Guidance, Gamma: 1, Grid: grid, Text: conditioning})
+	if err != nil && ctx.Err() == nil { // on the dry backend it is the request that does not suit
+		return usage("%v", err)
+	}
+	return err
 }
 
 // trialDecode decodes one picture.

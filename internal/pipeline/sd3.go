@@ -14,6 +14,7 @@ type sd3Family struct {
 	config       sd3.Config
 	clipL, clipG *clipEncoder
 	t5           *t5Encoder // nil where the folder has none
+	sample       int        // latent pixels along each side it was trained for
 }
 
 func openSD3(f *checkpoint.Folder) (family, error) {
@@ -28,7 +29,15 @@ func openSD3(f *checkpoint.Folder) (family, error) {
 		m.t5 = &t5Encoder{folder: "text_encoder_3"}
 		configs[m.t5.folder] = &m.t5.config
 	}
-	return m, readConfigs(f, configs)
+	trained := struct {
+		Sample int `json:"sample_size"`
+	}{Sample: 128}
+	err := readConfigs(f, configs)
+	if err == nil {
+		err = f.ReadJSON("transformer/config.json", &trained)
+	}
+	m.sample = trained.Sample
+	return m, err
 }
 
 func (m *sd3Family) encoders() []textEncoder {
@@ -84,4 +93,6 @@ func (m *sd3Family) guide(r Request, run *sampler.Run) bool {
 	return r.Guidance > 1
 }
 
-func (m *sd3Family) defaults() Defaults { return Defaults{Steps: 28, Guidance: 7, MaxLength: 256} }
+func (m *sd3Family) defaults(downscale int) Defaults {
+	return Defaults{Size: m.sample * downscale, Steps: 28, Guidance: 7, MaxLength: 256}
+}

@@ -24,7 +24,10 @@ type Config struct {
 	Stochastic  bool    `json:"stochastic_sampling"`
 }
 
-const className = "FlowMatchEulerDiscreteScheduler"
+const (
+	className  = "FlowMatchEulerDiscreteScheduler"
+	trainSteps = 1000
+)
 
 // UnmarshalJSON reads a scheduler_config.json and refuses what would change
 // the picture and is not done here.
@@ -34,7 +37,7 @@ func (c *Config) UnmarshalJSON(data []byte) error {
 		plain
 		Class string `json:"_class_name"`
 	}{
-		plain: plain{TrainSteps: 1000, Shift: 1, BaseShift: 0.5, MaxShift: 1.15, BaseTokens: 256, MaxTokens: 4096, DynamicType: "exponential"},
+		plain: plain{TrainSteps: trainSteps, Shift: 1, BaseShift: 0.5, MaxShift: 1.15, BaseTokens: 256, MaxTokens: 4096, DynamicType: "exponential"},
 		Class: className,
 	}
 	if err := json.Unmarshal(data, &file); err != nil {
@@ -56,8 +59,8 @@ func (c *Config) UnmarshalJSON(data []byte) error {
 		}
 	}
 	switch {
-	case c.TrainSteps < 1:
-		return fmt.Errorf("scheduler config: num_train_timesteps is %d, want at least 1", c.TrainSteps)
+	case c.TrainSteps != trainSteps:
+		return fmt.Errorf("scheduler config: num_train_timesteps is %d, want %d: the models read sigma in thousandths", c.TrainSteps, trainSteps)
 	case !(c.Shift > 0):
 		return fmt.Errorf("scheduler config: shift is %g, want more than 0", c.Shift)
 	case c.DynamicType != "exponential" && c.DynamicType != "linear":

@@ -5,6 +5,9 @@ import (
 	"math"
 )
 
+// Each product below is converted to its own type before it is added to: Go
+// may otherwise fuse the two on some machines, and numpy does not.
+
 // Schedule is the noise levels of a run: Steps()+1 sigmas, falling to 0.
 type Schedule []float32
 
@@ -43,7 +46,7 @@ func linspace(first, last float64, n int) []float64 {
 	out := make([]float64, n)
 	step := (last - first) / float64(max(n-1, 1))
 	for i := range out {
-		out[i] = float64(i)*step + first
+		out[i] = float64(float64(i)*step) + first
 	}
 	if n > 1 {
 		out[n-1] = last
@@ -55,14 +58,14 @@ func linspace(first, last float64, n int) []float64 {
 // constructor computes it.
 func shifted(c Config, sigma float32) float32 {
 	s := float32(c.Shift)
-	return s * sigma / (1 + float32(c.Shift-1)*sigma)
+	return s * sigma / (1 + float32(float32(c.Shift-1)*sigma))
 }
 
 // shift moves sigmas towards noise: by the number of tokens where c is
 // dynamic (set_timesteps with mu), by a constant otherwise.
 func shift[F float32 | float64](c Config, sigmas []F, tokens int) []F {
 	slope := (c.MaxShift - c.BaseShift) / float64(c.MaxTokens-c.BaseTokens)
-	mu := float64(tokens)*slope + (c.BaseShift - slope*float64(c.BaseTokens))
+	mu := float64(float64(tokens)*slope) + (c.BaseShift - float64(slope*float64(c.BaseTokens)))
 	if c.DynamicType == "exponential" {
 		mu = math.Exp(mu)
 	}
@@ -70,7 +73,7 @@ func shift[F float32 | float64](c Config, sigmas []F, tokens int) []F {
 		if c.Dynamic {
 			sigmas[i] = F(mu) / (F(mu) + (1/s - 1))
 		} else {
-			sigmas[i] = F(c.Shift) * s / (1 + F(c.Shift-1)*s)
+			sigmas[i] = F(c.Shift) * s / (1 + F(F(c.Shift-1)*s))
 		}
 	}
 	if c.Terminal > 0 {
@@ -87,7 +90,7 @@ func finish[F float32 | float64](sigmas []F, c Config) (Schedule, error) {
 	s := make(Schedule, 0, len(sigmas)+1)
 	for _, v := range sigmas {
 		if !(v > 0 && v <= 1.0001) {
-			return nil, fmt.Errorf("scheduler config: shift %g gives the noise level %g, want 0..1", c.Shift, v)
+			return nil, fmt.Errorf("scheduler config: shift %g and shift_terminal %g give the noise level %g in %d steps, want 0..1: use more steps", c.Shift, c.Terminal, v, len(sigmas))
 		}
 		s = append(s, float32(v))
 	}
