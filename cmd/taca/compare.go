@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"image"
@@ -62,9 +63,7 @@ func compareFolders(a *app, left, right string, tolerance float64) error {
 	if err != nil || len(others) != len(files) {
 		return usagef("compare %s and %s: %d and %d stages: they are traces of different runs", left, right, len(files), len(others))
 	}
-	// The order in which a run writes them.
-	rank := func(f string) string { return map[byte]string{'t': "0", 's': "1", 'd': "2"}[filepath.Base(f)[0]] + f }
-	slices.SortFunc(files, func(x, y string) int { return strings.Compare(rank(x), rank(y)) })
+	slices.SortFunc(files, inOrder)
 	var differ error
 	for _, f := range files {
 		fmt.Fprintln(a.stdout, filepath.Base(f))
@@ -78,6 +77,14 @@ func compareFolders(a *app, left, right string, tolerance float64) error {
 		return errDiffers
 	}
 	return nil
+}
+
+// inOrder is the order in which a run writes its stages: text, step00, ...,
+// step100, decode.
+func inOrder(x, y string) int {
+	x, y = filepath.Base(x), filepath.Base(y)
+	rank := map[byte]int{'t': 0, 's': 1, 'd': 2}
+	return cmp.Or(cmp.Compare(rank[x[0]], rank[y[0]]), cmp.Compare(len(x), len(y)), cmp.Compare(x, y))
 }
 
 func compareFiles(a *app, left, right string, tolerance float64) error {

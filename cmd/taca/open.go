@@ -23,6 +23,9 @@ func (g *generation) open(ctx context.Context) error {
 	if err != nil {
 		return modelError{err}
 	}
+	for _, remark := range m.Remarks() {
+		g.app.say("taca: %s: %s", m.Name, remark)
+	}
 	r, err := g.request(m)
 	if err != nil {
 		return err

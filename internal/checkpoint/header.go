@@ -10,6 +10,7 @@ import (
 	"io"
 	"math"
 	"slices"
+	"unicode/utf8"
 )
 
 // A safetensors file is an 8-byte little-endian length, a JSON header of that
@@ -17,7 +18,8 @@ import (
 // (huggingface/safetensors, README, section Format).
 const (
 	lengthBytes   = 8
-	largestHeader = 100 << 20 // the format's own limit, rounded up
+	largestHeader = 100 << 20      // the format's own limit, rounded up
+	metadataName  = "__metadata__" // of what is free text among the tensors
 )
 
 // widths is the bits of an element of each number format of safetensors.
@@ -71,58 +73,106 @@ func parse(data []byte) (*header, *Error) {
 	return h, h.check(len(data) - h.data)
 }
 
-// read decodes the JSON, key by key so that duplicates are seen.
+// read decodes the JSON.
 func (h *header) read(text []byte) *Error {
 	d := json.NewDecoder(bytes.NewReader(text))
 	broken := func(err error) *Error {
+		var named *Error
+		if errors.As(err, &named) {
+			return named
+		}
 		if errors.Is(err, io.EOF) {
 			err = io.ErrUnexpectedEOF
 		}
 		return problem(downloadAgain, "its header is no JSON object of tensors (byte %d: %v)", d.InputOffset(), err)
 	}
-	if t, err := d.Token(); err != nil || t != json.Delim('{') {
-		return broken(cmp.Or(err, errors.New("no opening brace")))
+	if !utf8.Valid(text) {
+		return broken(errors.New("not UTF-8"))
 	}
-	seen := map[string]bool{}
-	for d.More() {
-		t, err := d.Token()
-		if err != nil {
-			return broken(err)
+	err := object(d, func(name string) error {
+		if name == metadataName {
+			return d.Decode(&h.metadata)
 		}
-		name, _ := t.(string) // keys of objects are strings
-		if seen[name] {
-			return problem(downloadAgain, "its header names %q twice", name)
-		}
-		seen[name] = true
-		if name == "__metadata__" {
-			if err := d.Decode(&h.metadata); err != nil {
-				return broken(err)
-			}
-			continue
-		}
-		var tensor struct {
-			DType   string `json:"dtype"`
-			Shape   []int  `json:"shape"`
-			Offsets []int  `json:"data_offsets"`
-		}
-		if err := d.Decode(&tensor); err != nil {
-			return broken(fmt.Errorf("tensor %q: %w", name, err))
-		}
-		if tensor.Shape == nil { // that of a scalar is empty, not absent
-			return problem(downloadAgain, "tensor %q has no shape", name)
-		}
-		if len(tensor.Offsets) != 2 {
-			return problem(downloadAgain, "tensor %q has no pair of data_offsets", name)
-		}
-		h.entries = append(h.entries, entry{name, tensor.DType, tensor.Shape, tensor.Offsets[0], tensor.Offsets[1]})
-	}
-	if _, err := d.Token(); err != nil {
+		return h.add(d, name)
+	})
+	if err != nil {
 		return broken(err)
 	}
 	if rest := bytes.TrimSpace(text[d.InputOffset():]); len(rest) > 0 {
 		return broken(errors.New("bytes after the closing brace"))
 	}
 	return nil
+}
+
+// object has each decode the values of a JSON object. Unlike Decode it sees
+// names that are there twice.
+func object(d *json.Decoder, each func(name string) error) error {
+	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+		return cmp.Or(err, errors.New("no opening brace"))
+	}
+	seen := map[string]bool{}
+	for d.More() {
+		t, err := d.Token()
+		if err != nil {
+			return err
+		}
+		name, _ := t.(string) // names in objects are strings
+		if seen[name] {
+			return problem(downloadAgain, "its header names %q twice", name)
+		}
+		seen[name] = true
+		if err := each(name); err != nil {
+			return err
+		}
+	}
+	_, err := d.Token()
+	return err
+}
+
+// add decodes one tensor.
+func (h *header) add(d *json.Decoder, name string) error {
+	e := entry{name: name}
+	var offsets []int
+	err := object(d, func(key string) (err error) {
+		switch key {
+		case "dtype":
+			err = d.Decode(&e.dtype)
+		case "shape":
+			e.shape, err = integers(d)
+		case "data_offsets":
+			offsets, err = integers(d)
+		default:
+			err = d.Decode(new(json.RawMessage))
+		}
+		return err
+	})
+	switch {
+	case err != nil:
+		return fmt.Errorf("tensor %q: %w", name, err)
+	case e.shape == nil: // that of a scalar is empty, not absent
+		return problem(downloadAgain, "tensor %q has no shape", name)
+	case len(offsets) != 2:
+		return problem(downloadAgain, "tensor %q has no pair of data_offsets", name)
+	}
+	e.lo, e.hi = offsets[0], offsets[1]
+	h.entries = append(h.entries, e)
+	return nil
+}
+
+// integers decodes a list of them, nil for null.
+func integers(d *json.Decoder) ([]int, error) {
+	var list []*int
+	if err := d.Decode(&list); err != nil || list == nil {
+		return nil, err
+	}
+	out := make([]int, len(list))
+	for i, n := range list {
+		if n == nil {
+			return nil, errors.New("null among numbers")
+		}
+		out[i] = *n
+	}
+	return out, nil
 }
 
 // check holds every tensor's range against its shape, its neighbours and the

@@ -63,11 +63,12 @@ func (f *Folder) Weights(stem string) (*Set, error) {
 	if len(shards) == 0 {
 		return nil, &Error{Path: s.name, Problem: "its weight_map names no shards", Hint: downloadAgain}
 	}
-	if i := slices.IndexFunc(shards, func(shard string) bool { return path.Base(shard) != shard }); i >= 0 {
-		return nil, &Error{Path: s.name, Problem: fmt.Sprintf("names the shard %q outside its folder", shards[i]), Hint: "do not trust this model"}
-	}
 	var errs []error
 	for _, shard := range shards {
+		if path.Base(shard) != shard || shard == ".." {
+			errs = append(errs, &Error{Path: s.name, Problem: fmt.Sprintf("names the shard %q outside its folder", shard), Hint: "do not trust this model"})
+			continue
+		}
 		errs = append(errs, s.add(f, shard))
 	}
 	if err := errors.Join(append(errs, s.agrees(index.Map))...); err != nil {

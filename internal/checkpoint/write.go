@@ -3,6 +3,7 @@ package checkpoint
 import (
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -54,16 +55,25 @@ func WriteTo(w io.Writer, tensors []Tensor, metadata map[string]string) error {
 // multiple of 8.
 func encodeHeader(tensors []Tensor, metadata map[string]string) ([]byte, error) {
 	head := map[string]any{}
-	if len(metadata) > 0 {
-		head["__metadata__"] = metadata
-	}
 	at := 0
 	for _, t := range tensors {
 		if _, twice := head[t.Name]; twice {
 			return nil, fmt.Errorf("two tensors are called %q", t.Name)
 		}
+		want, problem := entry{name: t.Name, dtype: t.Type, shape: t.Shape}.bytes()
+		switch {
+		case problem != nil:
+			return nil, errors.New(problem.Problem)
+		case want != len(t.Bytes):
+			return nil, fmt.Errorf("tensor %q of %s %v takes %d bytes, not %d", t.Name, t.Type, t.Shape, want, len(t.Bytes))
+		case t.Name == metadataName:
+			return nil, fmt.Errorf("no tensor can be called %q", t.Name)
+		}
 		head[t.Name] = map[string]any{"dtype": t.Type, "shape": append([]int{}, t.Shape...), "data_offsets": [2]int{at, at + len(t.Bytes)}}
 		at += len(t.Bytes)
+	}
+	if len(metadata) > 0 {
+		head[metadataName] = metadata
 	}
 	text, err := json.Marshal(head)
 	for len(text)%8 != 0 {

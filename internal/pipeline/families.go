@@ -31,6 +31,8 @@ type family interface {
 	// guide fills in what guidance the run has, and says whether it needs the
 	// negative prompt.
 	guide(r Request, run *sampler.Run) (negative bool)
+	// remarks is what people should know of this folder before they wait.
+	remarks() []string
 	// defaults are the settings its authors recommend; downscale is how many
 	// pixels a latent pixel stands for, along each side.
 	defaults(downscale int) Defaults

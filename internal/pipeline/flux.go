@@ -24,6 +24,8 @@ func openFlux(f *checkpoint.Folder) (family, error) {
 	return m, err
 }
 
+func (m *fluxFamily) remarks() []string { return nil }
+
 func (m *fluxFamily) encoders() []textEncoder { return []textEncoder{m.clip, m.t5} }
 
 func (m *fluxFamily) assemble(parts []encoded, _ int) Text {

@@ -40,6 +40,9 @@ func Read(f *checkpoint.Folder) (*Model, error) {
 	return m, nil
 }
 
+// Remarks is what people should know of this folder before they wait.
+func (m *Model) Remarks() []string { return m.family.remarks() }
+
 // Defaults are the settings the model's authors recommend.
 func (m *Model) Defaults() Defaults { return m.family.defaults(m.vae.Downscale()) }
 

@@ -25,14 +25,18 @@ func openSD3(f *checkpoint.Folder) (family, error) {
 	configs := map[string]any{
 		"transformer": &m.config, m.clipL.folder: &m.clipL.config, m.clipG.folder: &m.clipG.config,
 	}
-	if f.Has("text_encoder_3/config.json") {
+	named, err := hasT5(f)
+	if err != nil {
+		return nil, err
+	}
+	if named && f.Has("text_encoder_3/config.json") {
 		m.t5 = &t5Encoder{folder: "text_encoder_3"}
 		configs[m.t5.folder] = &m.t5.config
 	}
 	trained := struct {
 		Sample int `json:"sample_size"`
 	}{Sample: 128}
-	err := readConfigs(f, configs)
+	err = readConfigs(f, configs)
 	if err == nil {
 		err = f.ReadJSON("transformer/config.json", &trained)
 	}
@@ -95,4 +99,23 @@ func (m *sd3Family) guide(r Request, run *sampler.Run) bool {
 
 func (m *sd3Family) defaults(downscale int) Defaults {
 	return Defaults{Size: m.sample * downscale, Steps: 28, Guidance: 7, MaxLength: 256}
+}
+
+// hasT5 reports whether model_index.json wants a third encoder: diffusers
+// writes [null, null] for a pipeline that was saved without its T5.
+func hasT5(f *checkpoint.Folder) (bool, error) {
+	var index struct {
+		T5 []*string `json:"text_encoder_3"`
+	}
+	err := f.ReadJSON("model_index.json", &index)
+	return index.T5 == nil || len(index.T5) == 2 && index.T5[1] != nil, err
+}
+
+// remarks tells of a T5 that is named but not there, which makes a picture
+// that follows its prompt less.
+func (m *sd3Family) remarks() []string {
+	if m.t5 == nil {
+		return []string{"the model has no text_encoder_3: it paints without T5"}
+	}
+	return nil
 }

@@ -53,7 +53,7 @@ func TestImpossibleSchedules(t *testing.T) {
 	if err := json.Unmarshal([]byte(`{"shift_terminal": 0.02}`), &c); err != nil {
 		t.Fatal(err)
 	}
-	if s, err := sampler.FLUX(c, 1, 1024); err == nil || !strings.Contains(err.Error(), "use more steps") {
+	if s, err := sampler.FLUX(c, 1, 1024); err == nil || !strings.Contains(err.Error(), "try more steps") {
 		t.Errorf("sigmas are %v (%v), want an error", s, err)
 	}
 }

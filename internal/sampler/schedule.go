@@ -90,7 +90,7 @@ func finish[F float32 | float64](sigmas []F, c Config) (Schedule, error) {
 	s := make(Schedule, 0, len(sigmas)+1)
 	for _, v := range sigmas {
 		if !(v > 0 && v <= 1.0001) {
-			return nil, fmt.Errorf("scheduler config: shift %g and shift_terminal %g give the noise level %g in %d steps, want 0..1: use more steps", c.Shift, c.Terminal, v, len(sigmas))
+			return nil, fmt.Errorf("scheduler config: shift %g and shift_terminal %g give the noise level %g in %d steps, want 0..1: try more steps", c.Shift, c.Terminal, v, len(sigmas))
 		}
 		s = append(s, float32(v))
 	}
