@@ -46,6 +46,12 @@ func TestDefectsAreNamed(t *testing.T) {
 		{"null shape", file(strings.Replace(ok, "[2]", "null", 1), 8), `tensor "a" has no shape`},
 		{"deep", file(strings.Repeat(`{"a":`, 1<<16), 0), "exceeded max depth"},
 		{"metadata", file(`{"__metadata__":{"a":[1]}}`, 0), "its header is no JSON object of tensors"},
+		{"dtype twice", file(strings.Replace(ok, `"dtype"`, `"dtype":"F32","dtype"`, 1), 8), `its header names "dtype" twice`},
+		{"other spelling", file(strings.Replace(ok, "shape", "Shape", 1), 8), `tensor "a" has no shape`},
+		{"null in shape", file(strings.Replace(ok, "[2]", "[2,null]", 1), 8), `tensor "a": null among numbers`},
+		{"null offset", file(strings.Replace(ok, "[0,8]", "[null,8]", 1), 8), `tensor "a": null among numbers`},
+		{"null tensor", file(`{"a":null}`, 0), `tensor "a": no opening brace`},
+		{"no text", file(strings.Replace(ok, "a", "\xff", 1), 8), "not UTF-8"},
 		{"offsets", file(strings.Replace(ok, "[0,8]", "[8,0]", 1), 8), "impossible offsets [8, 0]"},
 		{"one offset", file(strings.Replace(ok, "[0,8]", "[8]", 1), 8), "no pair of data_offsets"},
 		{"negative offset", file(strings.Replace(ok, "[0,8]", "[-8,0]", 1), 8), "impossible offsets [-8, 0]"},
@@ -154,6 +160,7 @@ func TestShards(t *testing.T) {
 		{"shard missing", fstest.MapFS{"m.safetensors.index.json": index(sound), "m-1.safetensors": shard(t, "a")}, "m-2.safetensors: file does not exist"},
 		{"tensor missing", fstest.MapFS{"m.safetensors.index.json": index(sound), "m-1.safetensors": shard(t, "a"), "m-2.safetensors": shard(t, "c")}, "1 tensors are not where it says, such as b in m-2.safetensors"},
 		{"outside", fstest.MapFS{"m.safetensors.index.json": index(`{"weight_map":{"a":"../m-1.safetensors"}}`)}, "outside its folder"},
+		{"outside and missing", fstest.MapFS{"m.safetensors.index.json": index(`{"weight_map":{"a":"/m","b":"..","c":"m-3.safetensors"}}`)}, "names the shard \"/m\" outside its folder: do not trust this model\nfolder/m-3.safetensors: file does not exist"},
 		{"no shards", fstest.MapFS{"m.safetensors.index.json": index(`{"weight_map":{}}`)}, "its weight_map names no shards"},
 		{"twice", fstest.MapFS{"m.safetensors.index.json": index(sound), "m-1.safetensors": shard(t, "a"), "m-2.safetensors": shard(t, "a")}, `tensor "a" is in`},
 		{"index broken", fstest.MapFS{"m.safetensors.index.json": index("{\n\n!")}, "m.safetensors.index.json: line 3"},
@@ -186,10 +193,16 @@ func FuzzOpenBytes(f *testing.F) {
 		if err != nil {
 			return
 		}
+		used := 8 + int(binary.LittleEndian.Uint64(data))
 		for _, name := range opened.Names() {
-			if raw, _ := opened.Tensor(name); len(raw.Bytes) > len(data) {
-				t.Fatalf("%s has %d bytes of a file of %d", name, len(raw.Bytes), len(data))
+			raw, _ := opened.Tensor(name)
+			used += len(raw.Bytes)
+			if values, err := checkpoint.Floats(raw); err == nil && len(values) != raw.Elements() {
+				t.Fatalf("%s of %v holds %d values", name, raw.Shape, len(values))
 			}
+		}
+		if used != len(data) {
+			t.Fatalf("header and tensors take %d bytes of %d", used, len(data))
 		}
 		checkpoint.NonFinite(opened)
 	})

@@ -1,0 +1,62 @@
+"""The training set in memory: normalised latents, object cover per token, and ready-made caption ids."""
+import json
+import numpy as np
+import torch
+import latents
+import prompts
+from scenes import COLORS, MATERIALS, SHAPES
+
+CAPTIONS = 6        # different captions drawn for each scene
+TARGETS = len(SHAPES) + len(COLORS) + len(MATERIALS) + 1
+
+
+def cover_targets(objects, grids):
+    """Per image token: how much of it each shape, colour and material covers, and all objects together; uint8 [64, 17]."""
+    t = np.zeros((64, TARGETS), np.int32)
+    for o, grid in zip(objects, grids):
+        for q in (SHAPES.index(o["shape"]), 4 + COLORS.index(o["color"]), 12 + MATERIALS.index(o["material"]), 16):
+            t[:, q] += grid.reshape(64)
+    return np.minimum(t, 255).astype(np.uint8)
+
+
+class Dataset:
+    """Scenes whose object pair is not held out; joined is the share of two-object captions without a relation."""
+
+    def __init__(self, tokens, shards=None, joined=0.42, seed=0):
+        shift, scale = latents.scale()
+        rng = np.random.default_rng(seed)
+        z, cover, t5, clip = [], [], [], []
+        for path in latents.latent_files()[:shards]:
+            shard = np.load(path.replace("latents_", "shard_").replace(".npy", ".npz"))
+            meta, grids = json.loads(shard["meta"].tobytes()), shard["grids"]
+            keep = [i for i, m in enumerate(meta) if not prompts.held_out(m["objects"])]
+            z.append(((np.load(path)[keep].astype(np.float32) - shift) * scale).astype(np.float16))
+            cover += [cover_targets(meta[i]["objects"], grids[i]) for i in keep]
+            a, b = tokens([prompts.caption(rng, meta[i], joined) for i in keep for _ in range(CAPTIONS)])
+            t5.append(a.short().view(-1, CAPTIONS, a.shape[1]))
+            clip.append(b.short().view(-1, CAPTIONS, b.shape[1]))
+        self.latents = torch.from_numpy(np.concatenate(z))
+        self.cover = torch.from_numpy(np.stack(cover))
+        self.t5, self.clip = torch.cat(t5), torch.cat(clip)
+
+    def __len__(self):
+        return len(self.latents)
+
+    def batch(self, size, generator):
+        """(latents [size, 64, 64], cover [size, 64, 17] in 0..1, T5 ids, CLIP ids) of random scenes and captions."""
+        i = torch.randint(len(self), (size,), generator=generator)
+        j = torch.randint(CAPTIONS, (size,), generator=generator)
+        return self.latents[i].float(), self.cover[i].float() / 255, self.t5[i, j].long(), self.clip[i, j].long()
+
+
+def noise_levels(size, generator, mean, uniform):
+    """sigma [size]: logistic-normal around the given mean, with a uniform share."""
+    s = torch.sigmoid(torch.randn(size, generator=generator) + mean)
+    flat = torch.rand(size, generator=generator)
+    return torch.where(torch.rand(size, generator=generator) < uniform, flat, s)
+
+
+def add_noise(x0, sigma, generator):
+    """(latents at noise level sigma, the noise)."""
+    noise = torch.randn(x0.shape, generator=generator)
+    return x0 + sigma[:, None, None] * (noise - x0), noise
