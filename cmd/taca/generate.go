@@ -69,7 +69,7 @@ Settings are laid over each other: the model's preset, the picture given by
 // runGenerate does the work of taca generate.
 func runGenerate(c *cobra.Command, a *app, flags *settingFlags, opts generateOptions) error {
 	if opts.quiet {
-		a.terminal, a.stderr = false, quietly{a.stderr}
+		a.terminal, a.stderr = false, io.Discard // errors go past it
 	}
 	s, err := flags.read(c, a, &opts)
 	if err != nil {
@@ -273,10 +273,3 @@ func (g *generation) close() {
 		g.app.say("taca: %v", err)
 	}
 }
-
-// quietly swallows remarks but lets main's error line through: it writes to
-// the terminal itself.
-type quietly struct{ io.Writer }
-
-// Write drops p.
-func (quietly) Write(p []byte) (int, error) { return len(p), nil }

@@ -16,7 +16,6 @@ import (
 	"taca/internal/checkpoint"
 	"taca/internal/lora"
 	"taca/internal/picture"
-	"taca/internal/pipeline"
 )
 
 func newInspectCommand(a *app) *cobra.Command {
@@ -97,13 +96,9 @@ func inspect(path string, all bool) (*contents, error) {
 }
 
 func inspectFolder(path string, all bool) (*contents, error) {
-	folder, err := openFolder(path)
+	m, err := readModel(openFolder(path))
 	if err != nil {
 		return nil, err
-	}
-	m, err := pipeline.Read(folder)
-	if err != nil {
-		return nil, modelError{err}
 	}
 	found := &contents{Path: path, Kind: m.Class}
 	err = m.EachPart(func(name string, s checkpoint.Source) {

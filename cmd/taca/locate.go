@@ -11,6 +11,7 @@ import (
 	"taca/configs"
 	"taca/internal/checkpoint"
 	"taca/internal/demo"
+	"taca/internal/pipeline"
 )
 
 // demoPreset is the preset of the embedded model.
@@ -45,6 +46,19 @@ func locate(name string) (*checkpoint.Folder, error) {
 	}
 	return nil, modelError{fmt.Errorf("model %s: its weights are not on this machine; looked in %s; get them with 'hf download %s', or give --model DIR",
 		name, strings.Join(places, " and "), preset.Repository)}
+}
+
+// readModel reads the configuration of a folder that was looked for, as
+// locate, planFolder and openFolder do.
+func readModel(folder *checkpoint.Folder, err error) (*pipeline.Model, error) {
+	if err != nil {
+		return nil, err
+	}
+	m, err := pipeline.Read(folder)
+	if err != nil {
+		return nil, modelError{err}
+	}
+	return m, nil
 }
 
 func openFolder(path string) (*checkpoint.Folder, error) {

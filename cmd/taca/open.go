@@ -15,13 +15,9 @@ import (
 
 // open reads the model's configuration, opens the device and maps the weights.
 func (g *generation) open(ctx context.Context) error {
-	folder, err := locate(g.settings.Model)
+	m, err := readModel(locate(g.settings.Model))
 	if err != nil {
 		return err
-	}
-	m, err := pipeline.Read(folder)
-	if err != nil {
-		return modelError{err}
 	}
 	for _, remark := range m.Remarks() {
 		g.app.say("taca: %s: %s", m.Name, remark)

@@ -54,13 +54,9 @@ type outlook struct {
 }
 
 func runPlan(ctx context.Context, a *app, s configs.Settings, asJSON bool) error {
-	folder, err := planFolder(s.Model)
+	m, err := readModel(planFolder(s.Model))
 	if err != nil {
 		return err
-	}
-	m, err := pipeline.Read(folder)
-	if err != nil {
-		return modelError{err}
 	}
 	r := request(s, m.Defaults())
 	geometry, err := m.Geometry()

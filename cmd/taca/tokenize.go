@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"taca/configs"
-	"taca/internal/pipeline"
 )
 
 func newTokenizeCommand(a *app) *cobra.Command {
@@ -31,13 +30,9 @@ func newTokenizeCommand(a *app) *cobra.Command {
 }
 
 func runTokenize(a *app, name string, maxLength int, asJSON bool, text string) error {
-	folder, err := locate(name)
+	m, err := readModel(locate(name))
 	if err != nil {
 		return err
-	}
-	m, err := pipeline.Read(folder)
-	if err != nil {
-		return modelError{err}
 	}
 	fill(&maxLength, presetLength(name))
 	fill(&maxLength, m.Defaults().MaxLength)

@@ -24,6 +24,8 @@ type family interface {
 	// agrees holds the widths of what the encoders give against what the
 	// transformer takes; nil where they are one model.
 	agrees() error
+	// geometry is the transformer's, without the VAE's downscale.
+	geometry() model.Geometry
 	// denoiser opens the transformer.
 	denoiser(e env) (denoiser, error)
 	// schedule is the noise levels of a run over so many visual tokens.
@@ -50,7 +52,6 @@ type Defaults struct {
 type denoiser interface {
 	model.Denoiser
 	Layers() map[string]*nn.Linear
-	Geometry() model.Geometry
 	Drop()
 }
 

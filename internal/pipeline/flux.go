@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"taca/internal/checkpoint"
+	"taca/internal/model"
 	"taca/internal/model/flux"
 	"taca/internal/sampler"
 )
@@ -37,6 +38,8 @@ func (m *fluxFamily) agrees() error {
 		width(m.t5.folder, m.t5.config.Width, "joint_attention_dim", m.config.TextWidth),
 		width(m.clip.folder, m.clip.config.Width, "pooled_projection_dim", m.config.PooledWidth))
 }
+
+func (m *fluxFamily) geometry() model.Geometry { return m.config.Geometry() }
 
 func (m *fluxFamily) denoiser(e env) (denoiser, error) {
 	source, err := e.weights("transformer")

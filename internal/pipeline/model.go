@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"taca/internal/checkpoint"
-	"taca/internal/dry"
 	"taca/internal/model"
 	"taca/internal/model/vae"
 	"taca/internal/sampler"
@@ -58,11 +57,7 @@ func (m *Model) Scales(r Request) (embedded, classifierFree float32) {
 
 // Geometry relates image sizes to latents and tokens.
 func (m *Model) Geometry() (model.Geometry, error) {
-	d, err := m.family.denoiser(m.shapes(dry.New(), tensor.F32))
-	if err != nil {
-		return model.Geometry{}, err
-	}
-	g := d.Geometry()
+	g := m.family.geometry()
 	g.Downscale = m.vae.Downscale()
 	if g.Channels != m.vae.LatentChannels {
 		return g, fmt.Errorf("%s: the transformer has %d latent channels, the VAE %d", m.Name, g.Channels, m.vae.LatentChannels)
@@ -77,11 +72,6 @@ func (m *Model) agrees() error {
 		return &checkpoint.Error{Path: m.Name, Problem: err.Error(), Hint: "its parts belong to different models"}
 	}
 	return nil
-}
-
-// shapes is an environment without weights.
-func (m *Model) shapes(b tensor.Backend, d tensor.DType) env {
-	return env{backend: b, dtype: d, weights: func(string) (checkpoint.Source, error) { return nil, nil }}
 }
 
 // EachPart visits the weights of every component, mapped while visit runs.

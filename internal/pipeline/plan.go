@@ -121,8 +121,10 @@ func (m *Model) trialStep(ctx context.Context, where env, r Request, text Text) 
 	if err != nil {
 		return err
 	}
-	g := d.Geometry()
-	g.Downscale = m.vae.Downscale()
+	g, err := m.Geometry()
+	if err != nil {
+		return err
+	}
 	grid := g.Patches(r.Width, r.Height)
 	x, err := where.backend.New(grid.Rows(), g.PatchColumns(), tensor.F32)
 	if err != nil {

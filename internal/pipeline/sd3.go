@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"taca/internal/checkpoint"
+	"taca/internal/model"
 	"taca/internal/model/sd3"
 	"taca/internal/sampler"
 )
@@ -77,6 +78,8 @@ func (m *sd3Family) agrees() error {
 	}
 	return errors.Join(errs...)
 }
+
+func (m *sd3Family) geometry() model.Geometry { return m.config.Geometry() }
 
 func (m *sd3Family) denoiser(e env) (denoiser, error) {
 	source, err := e.weights("transformer")

@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"errors"
-	"io"
 	"strings"
 
 	"taca/internal/checkpoint"
@@ -11,11 +10,11 @@ import (
 // weights keeps the components' files mapped from the first use to close.
 type weights struct {
 	folder *checkpoint.Folder
-	open   map[string]checkpoint.Source
+	open   map[string]*checkpoint.Set
 }
 
 func newWeights(f *checkpoint.Folder) *weights {
-	return &weights{folder: f, open: map[string]checkpoint.Source{}}
+	return &weights{folder: f, open: map[string]*checkpoint.Set{}}
 }
 
 // component maps one component's safetensors; a second call gives the same
@@ -35,11 +34,9 @@ func (w *weights) component(name string) (checkpoint.Source, error) {
 func (w *weights) close() error {
 	var errs []error
 	for _, s := range w.open {
-		if c, ok := s.(io.Closer); ok {
-			errs = append(errs, c.Close())
-		}
+		errs = append(errs, s.Close())
 	}
-	w.open = map[string]checkpoint.Source{}
+	clear(w.open)
 	return errors.Join(errs...)
 }
 

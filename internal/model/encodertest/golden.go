@@ -2,11 +2,9 @@ package encodertest
 
 import (
 	"encoding/json"
-	"path/filepath"
 	"strings"
 	"testing"
 
-	"taca/internal/checkpoint"
 	"taca/internal/model/modeltest"
 	"taca/internal/tensor"
 	"taca/internal/trace"
@@ -37,53 +35,31 @@ type Run struct {
 // Goldens reads the files that match pattern. There must be some.
 func Goldens(t *testing.T, pattern string) []Golden {
 	t.Helper()
-	paths, err := filepath.Glob(pattern)
-	if err != nil || len(paths) == 0 {
-		t.Fatalf("no goldens match %s (%v)", pattern, err)
-	}
-	goldens := make([]Golden, len(paths))
-	for i, path := range paths {
-		goldens[i] = open(t, path)
-	}
+	var goldens []Golden
+	modeltest.Each(t, pattern, func(name string, told []byte, tensors []trace.Named) error {
+		golden := Golden{Name: name}
+		err := json.Unmarshal(told, &golden)
+		for i := range golden.Runs {
+			golden.Runs[i].take(tensors)
+		}
+		goldens = append(goldens, golden)
+		return err
+	})
 	return goldens
 }
 
-func open(t *testing.T, path string) Golden {
-	t.Helper()
-	file, err := checkpoint.OpenFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	golden := Golden{Name: strings.TrimSuffix(filepath.Base(path), ".safetensors")}
-	if err := json.Unmarshal([]byte(file.Metadata()["golden"]), &golden); err != nil {
-		t.Fatalf("%s: %v", path, err)
-	}
-	for i := range golden.Runs {
-		golden.Runs[i].read(t, file)
-	}
-	return golden
-}
-
-// read fills r with the tensors whose names begin with r's.
-func (r *Run) read(t *testing.T, file checkpoint.Source) {
-	t.Helper()
+// take fills r with the tensors whose names begin with r's.
+func (r *Run) take(tensors []trace.Named) {
 	kinds := map[string]*map[string]trace.Named{"input": &r.Input, "output": &r.Output, "bf16": &r.BF16}
 	for _, into := range kinds {
 		*into = map[string]trace.Named{}
 	}
-	for _, full := range file.Names() {
-		name, mine := strings.CutPrefix(full, r.Name+"/")
-		if !mine {
+	for _, n := range tensors {
+		var mine bool
+		if n.Name, mine = strings.CutPrefix(n.Name, r.Name+"/"); !mine {
 			continue
 		}
-		raw, _ := file.Tensor(full)
-		values, err := checkpoint.Floats(raw)
-		if err != nil {
-			t.Fatalf("%s: %v", full, err)
-		}
-		n := trace.Named{Name: name, Rows: raw.Shape[0], Cols: raw.Shape[1], Values: values}
-		if kind, rest, ok := strings.Cut(name, "/"); ok {
+		if kind, rest, ok := strings.Cut(n.Name, "/"); ok {
 			n.Name = rest
 			(*kinds[kind])[rest] = n
 		} else {

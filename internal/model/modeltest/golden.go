@@ -39,36 +39,42 @@ type Run struct {
 // Goldens reads the files that match pattern. There must be some.
 func Goldens(t *testing.T, pattern string) []Golden {
 	t.Helper()
+	var goldens []Golden
+	Each(t, pattern, func(name string, told []byte, tensors []trace.Named) error {
+		golden := Golden{Name: name}
+		err := json.Unmarshal(told, &golden)
+		for i := range golden.Runs {
+			golden.Runs[i].take(tensors)
+		}
+		goldens = append(goldens, golden)
+		return err
+	})
+	return goldens
+}
+
+// Each gives read the files that match pattern, of which there must be some:
+// the file's name, what its writer told of it as JSON, and its tensors.
+func Each(t *testing.T, pattern string, read func(name string, told []byte, tensors []trace.Named) error) {
+	t.Helper()
 	paths, err := filepath.Glob(pattern)
 	if err != nil || len(paths) == 0 {
 		t.Fatalf("no goldens match %s (%v)", pattern, err)
 	}
-	goldens := make([]Golden, len(paths))
-	for i, path := range paths {
-		goldens[i] = open(t, path)
+	for _, path := range paths {
+		file, err := checkpoint.OpenFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer file.Close()
+		tensors, err := trace.Read(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := strings.TrimSuffix(filepath.Base(path), ".safetensors")
+		if err := read(name, []byte(file.Metadata()["golden"]), tensors); err != nil {
+			t.Fatalf("%s: %v", path, err)
+		}
 	}
-	return goldens
-}
-
-func open(t *testing.T, path string) Golden {
-	t.Helper()
-	file, err := checkpoint.OpenFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	golden := Golden{Name: strings.TrimSuffix(filepath.Base(path), ".safetensors")}
-	if err := json.Unmarshal([]byte(file.Metadata()["golden"]), &golden); err != nil {
-		t.Fatalf("%s: %v", path, err)
-	}
-	all, err := trace.Read(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := range golden.Runs {
-		golden.Runs[i].take(all)
-	}
-	return golden
 }
 
 // take fills r with the tensors whose names begin with r's.
