@@ -34,13 +34,15 @@ type Settings struct {
 	Device    string   `yaml:"device"`
 	DType     string   `yaml:"dtype"`
 	Threads   int      `yaml:"threads"`
+	Offload   string   `yaml:"offload"`
+	VRAMLimit string   `yaml:"vram_limit"` // "12GiB"; none: what is free
 	Output    string   `yaml:"output"`
 }
 
 // Defaults are the settings before any preset, file or flag. Zero sizes, steps
 // and lengths mean the model's own.
 func Defaults() Settings {
-	return Settings{Seed: 0, Count: 1, Gamma: 1.2, GammaN: -1, GammaT: 970, Guidance: -1, Device: "auto", DType: "auto"}
+	return Settings{Seed: 0, Count: 1, Gamma: 1.2, GammaN: -1, GammaT: 970, Guidance: -1, Device: "auto", DType: "auto", Offload: "auto"}
 }
 
 // Overlay reads YAML over s. Unknown keys are refused; name is for the error.

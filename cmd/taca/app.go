@@ -13,7 +13,7 @@ type app struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	terminal       bool // stderr is one
-	openBackend    func(device string, threads int) (tensor.Backend, error)
+	openBackend    func(hardware) (tensor.Backend, error)
 }
 
 // read reads standard input, at most so many bytes, or gives up with ctx: a

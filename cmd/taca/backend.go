@@ -1,27 +1,24 @@
 package main
 
 import (
-	"fmt"
-	"strings"
-
 	"taca/internal/cpu"
 	"taca/internal/tensor"
 )
 
-// openBackend opens what --device names. It is the only place that knows the
-// backends by name.
-func openBackend(device string, threads int) (tensor.Backend, error) {
+// openBackend opens what --device names. Files called backend are the only
+// ones that know the backends by name.
+func openBackend(h hardware) (tensor.Backend, error) {
 	switch {
-	case device == "auto" || device == "cpu":
-		b, err := cpu.Open(threads)
+	case h.onCard() || h.device == "auto" && cardPresent():
+		return openCard(h)
+	case h.device == "auto" || h.device == "cpu":
+		b, err := cpu.Open(h.threads)
 		if err != nil {
 			return nil, deviceError{err}
 		}
 		return b, nil
-	case device == "cuda" || strings.HasPrefix(device, "cuda:"):
-		return nil, deviceError{fmt.Errorf("device %s: this binary has no CUDA backend; use --device cpu", device)}
 	}
-	return nil, usagef("device %q is unknown: use auto or cpu", device)
+	return nil, usagef("device %q is unknown: use auto, cpu, cuda or cuda:i", h.device)
 }
 
 // instructionSets are those of this processor that the CPU backend knows.

@@ -14,7 +14,7 @@ func newDevicesCommand(a *app) *cobra.Command {
 		Short: "list the devices this program can run on",
 		Args:  arguments(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
-			b, err := a.openBackend("cpu", 0)
+			b, err := a.openBackend(hardware{device: "cpu"})
 			if err != nil {
 				return err
 			}

@@ -30,11 +30,15 @@ func (g *generation) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	g.backend, err = g.app.openBackend(g.settings.Device, g.settings.Threads)
+	where, err := hardwareOf(g.settings)
 	if err != nil {
 		return err
 	}
-	d, err := chooseDType(g.settings.DType, m, g.backend)
+	g.backend, err = g.app.openBackend(where)
+	if err != nil {
+		return err
+	}
+	d, err := chooseDType(g.settings.DType, m, prefersBF16(g.backend))
 	if err != nil {
 		return err
 	}
@@ -87,14 +91,14 @@ func (g *generation) watch(e pipeline.Event) {
 // chooseDType is the format of activations that --dtype names. auto is bf16
 // where the weights are stored in half precision or less and the processor
 // multiplies bf16, f32 otherwise.
-func chooseDType(name string, m *pipeline.Model, b tensor.Backend) (tensor.DType, error) {
+func chooseDType(name string, m *pipeline.Model, fastBF16 bool) (tensor.DType, error) {
 	switch name {
 	case "f32":
 		return tensor.F32, nil
 	case "bf16":
 		return tensor.BF16, nil
 	case "auto":
-		if prefersBF16(b) && !m.StoredAs("transformer", tensor.F32) {
+		if fastBF16 && !m.StoredAs("transformer", tensor.F32) {
 			return tensor.BF16, nil
 		}
 		return tensor.F32, nil

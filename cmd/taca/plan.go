@@ -11,27 +11,35 @@ import (
 	"taca/configs"
 	"taca/internal/checkpoint"
 	"taca/internal/pipeline"
+	"taca/internal/tensor"
 )
 
 func newPlanCommand(a *app) *cobra.Command {
 	var asJSON bool
+	var vram string
 	settings := newSettingFlags()
 	c := &cobra.Command{
 		Use:   "plan --model DIR|PRESET",
 		Short: "foretell memory, arithmetic and time of a picture, without weights",
 		Example: `  taca plan --model flux-dev
-  taca plan --model sd35-large -W 768 -H 768 --json`,
+  taca plan --model sd35-large -W 768 -H 768 --json
+  taca plan --model flux-dev --device cuda --vram 12GiB`,
 		Args: arguments(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
 			s, err := settings.resolve(c, sources{})
 			if err != nil {
 				return err
 			}
-			return runPlan(c.Context(), a, s, asJSON)
+			memory, err := parseSize("--vram", vram)
+			if err != nil {
+				return err
+			}
+			return runPlan(c.Context(), a, s, memory, asJSON)
 		},
 	}
 	settings.model(c)
 	settings.picture(c)
+	c.Flags().StringVar(&vram, "vram", "", "`size` of a card's memory to plan for, such as 12GiB; no card is needed then")
 	c.Flags().BoolVar(&asJSON, "json", false, "print the plan as JSON")
 	c.Flags().SortFlags = false
 	return c
@@ -48,12 +56,13 @@ type outlook struct {
 	Weights int           `json:"weight_bytes"`
 	Scratch int           `json:"scratch_bytes"`
 	FLOPs   float64       `json:"flops"`
-	Free    int           `json:"free_bytes"`
-	Fits    string        `json:"fits"`
-	Seconds float64       `json:"seconds"` // at the measured speed of this machine
+	Free    int           `json:"free_bytes,omitempty"`
+	Fits    string        `json:"fits,omitempty"`
+	Seconds float64       `json:"seconds,omitempty"` // at the measured speed of this machine
+	Card    *cardPlan     `json:"card,omitempty"`
 }
 
-func runPlan(ctx context.Context, a *app, s configs.Settings, asJSON bool) error {
+func runPlan(ctx context.Context, a *app, s configs.Settings, vram int, asJSON bool) error {
 	m, err := readModel(planFolder(s.Model))
 	if err != nil {
 		return err
@@ -66,27 +75,75 @@ func runPlan(ctx context.Context, a *app, s configs.Settings, asJSON bool) error
 	if err := r.Check(geometry.Unit()); err != nil {
 		return err
 	}
-	b, err := a.openBackend(s.Device, s.Threads)
+	where, err := hardwareOf(s)
 	if err != nil {
 		return err
 	}
-	defer b.Close()
-	d, err := chooseDType(s.DType, m, b)
+	o := &outlook{Model: m.Name, Width: r.Width, Height: r.Height, Steps: r.Steps}
+	if vram > 0 {
+		where.memory = vram
+		err = o.imagine(ctx, m, r, s.DType, where)
+	} else {
+		err = o.measure(ctx, a, m, r, s.DType, where)
+	}
 	if err != nil {
 		return err
 	}
-	plan, err := m.Plan(ctx, r, d)
-	if err != nil {
-		return modelError{err}
-	}
-	o := outlook{Model: m.Name, Width: r.Width, Height: r.Height, Steps: r.Steps, DType: d.String(), Parts: plan,
-		Weights: plan.Weights(), Scratch: plan.Scratch(), FLOPs: plan.FLOPs(), Free: freeMemory()}
-	o.Fits = fits(o)
-	o.Seconds = o.FLOPs / speed(b, d)
 	if asJSON {
 		return json.NewEncoder(a.stdout).Encode(o)
 	}
 	return o.print(a)
+}
+
+// imagine plans for a card that need not be here.
+func (o *outlook) imagine(ctx context.Context, m *pipeline.Model, r pipeline.Request, dtype string, where hardware) error {
+	if where.device != "auto" && !where.onCard() {
+		return usagef("--vram is a card's memory: give --device cuda with it, not %s", where.device)
+	}
+	d, err := chooseDType(dtype, m, true)
+	if err != nil {
+		return err
+	}
+	if err := o.work(ctx, m, r, d); err != nil {
+		return err
+	}
+	o.Card = placeOnCard(o.Parts, where)
+	return nil
+}
+
+// measure plans for the device that is here.
+func (o *outlook) measure(ctx context.Context, a *app, m *pipeline.Model, r pipeline.Request, dtype string, where hardware) error {
+	b, err := a.openBackend(where)
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	d, err := chooseDType(dtype, m, prefersBF16(b))
+	if err != nil {
+		return err
+	}
+	if err := o.work(ctx, m, r, d); err != nil {
+		return err
+	}
+	if card, ok := b.(interface{ Capacity() int }); ok {
+		where.memory = card.Capacity()
+		o.Card = placeOnCard(o.Parts, where)
+	} else {
+		o.Free = freeMemory()
+		o.Fits = fits(*o)
+	}
+	o.Seconds = o.FLOPs / speed(b, d)
+	return b.Err()
+}
+
+// work is what the picture takes, whatever the device.
+func (o *outlook) work(ctx context.Context, m *pipeline.Model, r pipeline.Request, d tensor.DType) error {
+	plan, err := m.Plan(ctx, r, d)
+	if err != nil {
+		return modelError{err}
+	}
+	o.DType, o.Parts, o.Weights, o.Scratch, o.FLOPs = d.String(), plan, plan.Weights(), plan.Scratch(), plan.FLOPs()
+	return nil
 }
 
 // planFolder is the model's folder, or a preset's configuration where its
@@ -136,8 +193,14 @@ func (o outlook) print(a *app) error {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%.3f\t%d\n", c.Part, size(c.Weights), size(c.Scratch+c.State), c.FLOPs/1e12, c.Runs)
 	}
 	fmt.Fprintf(w, "in all\t%s\t%s\t%.3f\t\n", size(o.Weights), size(o.Scratch), o.FLOPs/1e12)
-	fmt.Fprintf(w, "fits in %s of free memory: %s\n", size(o.Free), o.Fits)
-	fmt.Fprintf(w, "time on this machine: about %s a picture\n", duration(o.Seconds))
+	if o.Card != nil {
+		o.Card.print(w)
+	} else {
+		fmt.Fprintf(w, "fits in %s of free memory: %s\n", size(o.Free), o.Fits)
+	}
+	if o.Seconds > 0 {
+		fmt.Fprintf(w, "time on this machine: about %s a picture\n", duration(o.Seconds))
+	}
 	return w.Flush()
 }
 

@@ -45,6 +45,12 @@ func (f *settingFlags) model(c *cobra.Command) {
 	flag(f, "threads", func(s *configs.Settings) *int { return &s.Threads }, func(p *int) {
 		fl.IntVarP(p, "threads", "t", 0, "processors to use, `N` of them (0: all)")
 	})
+	flag(f, "offload", func(s *configs.Settings) *string { return &s.Offload }, func(p *string) {
+		fl.StringVar(p, "offload", "auto", "`mode` on a card: none keeps all weights there, stream brings each block in every step, auto streams what does not fit")
+	})
+	flag(f, "vram-limit", func(s *configs.Settings) *string { return &s.VRAMLimit }, func(p *string) {
+		fl.StringVar(p, "vram-limit", "", "`size` of a card's memory to use at most, such as 12GiB (default: what is free)")
+	})
 }
 
 // picture registers the flags that say how large and how long.

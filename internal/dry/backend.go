@@ -13,6 +13,7 @@ type Backend struct {
 	taken     []*memory // scratch in use, lowest first
 	verbs     map[string]Count
 	weights   int
+	groups    []*group
 	state     int
 	peakState int
 }

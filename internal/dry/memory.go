@@ -25,10 +25,25 @@ func (m *memory) whole(rows, cols int) tensor.Tensor {
 type group struct {
 	backend *Backend
 	bound   []*memory
+	sizes   []int // of all that was ever bound
 }
 
 // NewGroup makes an empty group.
-func (b *Backend) NewGroup() tensor.Group { return &group{backend: b} }
+func (b *Backend) NewGroup() tensor.Group {
+	g := &group{backend: b}
+	b.groups = append(b.groups, g)
+	return g
+}
+
+// Groups is the bytes of every weight of every group, in the order they were
+// made and bound.
+func (b *Backend) Groups() [][]int {
+	all := make([][]int, len(b.groups))
+	for i, g := range b.groups {
+		all[i] = g.sizes
+	}
+	return all
+}
 
 // Bind counts a matrix; raw may be nil.
 func (g *group) Bind(raw []byte, rows, cols int, d tensor.DType) (tensor.Tensor, error) {
@@ -38,6 +53,7 @@ func (g *group) Bind(raw []byte, rows, cols int, d tensor.DType) (tensor.Tensor,
 	}
 	g.bound = append(g.bound, m)
 	g.backend.weights += m.Bytes()
+	g.sizes = append(g.sizes, m.Bytes())
 	return m.whole(rows, cols), nil
 }
 

@@ -21,6 +21,7 @@ type Cost struct {
 	State   int     `json:"state_bytes"`
 	FLOPs   float64 `json:"flops"` // of one run
 	Runs    int     `json:"runs"`  // per picture
+	Groups  [][]int `json:"-"`     // bytes of each weight of each block
 }
 
 // Plan is what a request takes, part by part, in the order they run.
@@ -99,7 +100,7 @@ func (m *Model) plan(ctx context.Context, r Request, d tensor.DType, source func
 }
 
 func cost(part string, b *dry.Backend, runs int) Cost {
-	return Cost{Part: part, Weights: b.WeightBytes(), Scratch: b.PeakScratch(), State: b.PeakState(), FLOPs: b.FLOPs(), Runs: runs}
+	return Cost{Part: part, Weights: b.WeightBytes(), Groups: b.Groups(), Scratch: b.PeakScratch(), State: b.PeakState(), FLOPs: b.FLOPs(), Runs: runs}
 }
 
 // trial encodes a prompt of zeros.

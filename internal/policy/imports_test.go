@@ -18,6 +18,11 @@ var mayImport = map[string][]string{
 	"internal/tensor/opstest":    {"internal/tensor"},
 	"internal/dry":               {"internal/tensor"},
 	"internal/cpu":               {"internal/tensor"},
+	"internal/cuda":              {"internal/tensor", "internal/cuda/driver", "internal/residency", "kernels"},
+	"internal/cuda/driver":       {},
+	"internal/cuda/nvml":         {},
+	"internal/residency":         {},
+	"kernels":                    {},
 	"internal/atomicfile":        {},
 	"internal/checkpoint":        {"internal/tensor", "internal/atomicfile"},
 	"internal/trace":             {"internal/tensor", "internal/checkpoint"},
@@ -48,7 +53,7 @@ var (
 	family = []string{"internal/tensor", "internal/checkpoint", "internal/model", "internal/model/nn"}
 	// forTests are packages that only tests import, so they may open devices.
 	forTests = []string{
-		"internal/tensor", "internal/tensor/opstest", "internal/dry", "internal/cpu", "internal/checkpoint",
+		"internal/tensor", "internal/tensor/opstest", "internal/dry", "internal/cpu", "internal/cuda", "internal/checkpoint",
 		"internal/trace", "internal/model", "internal/model/nn", "internal/model/modeltest",
 	}
 )
@@ -57,7 +62,7 @@ var (
 var testPackages = []string{"internal/tensor/opstest", "internal/model/modeltest", "internal/model/encodertest"}
 
 // devices are the packages that hold C: everybody else speaks tensor.Ops.
-var devices = []string{"internal/cpu", "internal/cuda"}
+var devices = []string{"internal/cpu", "internal/cuda", "internal/cuda/driver"}
 
 // imported is the paths of s's imports.
 func imported(t *testing.T, s source) []string {
@@ -97,17 +102,18 @@ func allows(rows []string, name string) bool {
 	})
 }
 
-// opener is the one file of the program that names devices.
-const opener = "cmd/taca/backend.go"
+// openers is the files of the program that name devices: what all builds have,
+// and what differs between them.
+const openers = "cmd/taca/backend"
 
 func TestOpenedInOnePlace(t *testing.T) {
 	for _, s := range sources(t) {
-		if s.isTest() || s.path == opener || slices.Contains(testPackages, s.folder()) {
+		if s.isTest() || strings.HasPrefix(s.path, openers) || strings.HasPrefix(s.folder(), "internal/cuda") || slices.Contains(testPackages, s.folder()) {
 			continue
 		}
 		for _, p := range imported(t, s) {
 			if ours, ok := strings.CutPrefix(p, module); ok && slices.Contains(devices, ours) {
-				t.Errorf("%s imports %s: only %s opens devices", s.path, ours, opener)
+				t.Errorf("%s imports %s: only %s*.go opens devices", s.path, ours, openers)
 			}
 		}
 	}

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"math"
+	"strconv"
+	"strings"
+
+	"taca/configs"
+	"taca/internal/residency"
+)
+
+// hardware is where a run happens, and how much of it it may take.
+type hardware struct {
+	device  string // auto, cpu or cuda[:i]
+	threads int    // of the processor; 0 is all
+	offload residency.Mode
+	memory  int // bytes of a card; 0 is what is free
+}
+
+func hardwareOf(s configs.Settings) (hardware, error) {
+	mode, err := residency.ParseMode(s.Offload)
+	if err != nil {
+		return hardware{}, usageError{err}
+	}
+	bytes, err := parseSize("--vram-limit", s.VRAMLimit)
+	return hardware{s.Device, s.Threads, mode, bytes}, err
+}
+
+// units are what sizes may end with; as everywhere on cards, G and GB mean GiB.
+var units = map[string]float64{"": 1, "B": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+
+// parseSize reads "12GiB", "12G", "0.5 GB" or bytes; nothing is 0.
+func parseSize(flag, text string) (int, error) {
+	if text == "" {
+		return 0, nil
+	}
+	digits := strings.TrimRight(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ ")
+	unit := strings.ToUpper(strings.TrimSpace(text[len(digits):]))
+	unit = strings.TrimSuffix(strings.TrimSuffix(unit, "IB"), "B")
+	factor, known := units[unit]
+	n, err := strconv.ParseFloat(digits, 64)
+	if err != nil || !known || !(n*factor >= 1) || n*factor > math.MaxInt64/2 {
+		return 0, usagef("%s %q is no size: write for example 12GiB or 800MiB", flag, text)
+	}
+	return int(n * factor), nil
+}
+
+// ordinal is the i of cuda:i, 0 without.
+func (h hardware) ordinal() (int, error) {
+	_, number, given := strings.Cut(h.device, ":")
+	if !given {
+		return 0, nil
+	}
+	i, err := strconv.Atoi(number)
+	if err != nil || i < 0 {
+		return 0, usagef("device %q: write cuda or cuda:0, cuda:1, ...", h.device)
+	}
+	return i, nil
+}
+
+// onCard reports whether --device names a card.
+func (h hardware) onCard() bool { return h.device == "cuda" || strings.HasPrefix(h.device, "cuda:") }

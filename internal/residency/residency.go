@@ -1,0 +1,117 @@
+package residency
+
+import "fmt"
+
+// Mode is what the user asks for.
+type Mode string
+
+// The modes of --offload.
+const (
+	Auto   Mode = "auto"   // stream what does not fit
+	None   Mode = "none"   // all weights stay, or it is an error
+	Stream Mode = "stream" // all weights are streamed
+)
+
+// ParseMode finds the mode called name.
+func ParseMode(name string) (Mode, error) {
+	switch m := Mode(name); m {
+	case Auto, None, Stream:
+		return m, nil
+	}
+	return "", fmt.Errorf("offload %q is unknown: use auto, none or stream", name)
+}
+
+// Align is how far apart operands in weights start: the widest access of a
+// kernel, and what matrix products like best.
+const Align = 256
+
+// Bytes is what weights of the given sizes take, one after the other.
+func Bytes(weights []int) int {
+	sum := 0
+	for _, n := range weights {
+		sum += Aligned(n)
+	}
+	return sum
+}
+
+// Aligned is n, rounded up.
+func Aligned(n int) int { return (n + Align - 1) / Align * Align }
+
+// Reserve is memory that is left to the driver (code, the stacks of kernels)
+// and to matrix products, in bytes.
+const Reserve = 224<<20 + Workspace
+
+// Workspace is what NVIDIA recommends to give to cuBLASLt on the newest cards;
+// less makes fewer algorithms possible.
+const Workspace = 32 << 20
+
+// Slots is how many streamed groups are in memory at once: one in use, one on
+// its way.
+const Slots = 2
+
+// Placement is where each group of weights lives.
+type Placement struct {
+	Resident []bool
+	Slot     int // bytes of each slot of the ring, 0 where nothing is streamed
+	resident int
+	streamed int
+}
+
+// TooSmall says that not even the slots of the ring fit.
+type TooSmall struct{ Need, Budget int }
+
+// Error gives both sizes in bytes.
+func (e *TooSmall) Error() string {
+	return fmt.Sprintf("%d bytes of device memory are needed for weights, %d are left", e.Need, e.Budget)
+}
+
+// Decide places groups of the given bytes, in the order they are used, within
+// a budget of bytes. What has to be streamed is spread evenly among what
+// stays, so that each copy has as much computing as possible to hide behind.
+func Decide(groups []int, budget int, mode Mode) (Placement, error) {
+	p := Placement{Resident: make([]bool, len(groups))}
+	total, largest := 0, 0
+	for _, n := range groups {
+		total += n
+		largest = max(largest, n)
+	}
+	if mode == None || mode == Auto && total <= budget {
+		for i := range groups {
+			p.Resident[i] = true
+		}
+		p.resident = total
+		if total > budget {
+			return p, &TooSmall{total, budget}
+		}
+		return p, nil
+	}
+	p.Slot = largest
+	room := budget - Slots*largest
+	if room < 0 {
+		return p, &TooSmall{Slots * largest, budget}
+	}
+	if mode == Stream {
+		room = 0
+	}
+	// Of each prefix of the groups, the share room/total stays.
+	passed := 0
+	for i, n := range groups {
+		passed += n
+		if n == 0 || float64(p.resident+n) <= float64(room)*float64(passed)/float64(max(total, 1)) {
+			p.Resident[i] = true
+			p.resident += n
+		} else {
+			p.streamed += n
+		}
+	}
+	return p, nil
+}
+
+// ResidentBytes is what stays in memory, without the ring.
+func (p Placement) ResidentBytes() int { return p.resident }
+
+// StreamedBytes is what is copied every time all groups are used once.
+func (p Placement) StreamedBytes() int { return p.streamed }
+
+// DeviceBytes is what the groups take of the device's memory.
+func (p Placement) DeviceBytes() int { return p.resident + Slots*p.Slot }
