@@ -39,7 +39,7 @@ Without --model it uses a miniature FLUX embedded in the program.
 	})
 	root.AddCommand(
 		newGenerateCommand(a), newTokenizeCommand(a), newInspectCommand(a), newPlanCommand(a),
-		newCompareCommand(a), newDevicesCommand(a), newVersionCommand(a),
+		newCompareCommand(a), newDevicesCommand(a), newSelftestCommand(a), newBenchCommand(a), newVersionCommand(a),
 	)
 	return root
 }

@@ -36,11 +36,15 @@ func (f *settingFlags) model(c *cobra.Command) {
 	flag(f, "model", func(s *configs.Settings) *string { return &s.Model }, func(p *string) {
 		fl.StringVarP(p, "model", "m", "", "diffusers `folder`, or preset: "+strings.Join(configs.Names(), ", ")+" (default: the embedded model)")
 	})
+	f.device(c)
+	f.dtype(c)
+}
+
+// device registers the flags that say where a model runs.
+func (f *settingFlags) device(c *cobra.Command) {
+	fl := c.Flags()
 	flag(f, "device", func(s *configs.Settings) *string { return &s.Device }, func(p *string) {
 		fl.StringVar(p, "device", "auto", "`name`: auto, cpu or cuda[:i]")
-	})
-	flag(f, "dtype", func(s *configs.Settings) *string { return &s.DType }, func(p *string) {
-		fl.StringVar(p, "dtype", "auto", "`format` of activations: f32, bf16, or auto (bf16 where weights and processor have it)")
 	})
 	flag(f, "threads", func(s *configs.Settings) *int { return &s.Threads }, func(p *int) {
 		fl.IntVarP(p, "threads", "t", 0, "processors to use, `N` of them (0: all)")
@@ -50,6 +54,13 @@ func (f *settingFlags) model(c *cobra.Command) {
 	})
 	flag(f, "vram-limit", func(s *configs.Settings) *string { return &s.VRAMLimit }, func(p *string) {
 		fl.StringVar(p, "vram-limit", "", "`size` of a card's memory to use at most, such as 12GiB (default: what is free)")
+	})
+}
+
+// dtype registers the format of activations.
+func (f *settingFlags) dtype(c *cobra.Command) {
+	flag(f, "dtype", func(s *configs.Settings) *string { return &s.DType }, func(p *string) {
+		c.Flags().StringVar(p, "dtype", "auto", "`format` of activations: f32, bf16, or auto (bf16 where weights and processor have it)")
 	})
 }
 

@@ -127,3 +127,6 @@ func (b *Backend) Free(t tensor.Tensor) {
 	b.wait()
 	b.free(m.segment)
 }
+
+// Capacity is the bytes of device memory this run may use.
+func (b *Backend) Capacity() int { return b.capacity }

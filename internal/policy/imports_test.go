@@ -46,7 +46,7 @@ var mayImport = map[string][]string{
 		"internal/model", "internal/model/", "internal/lora", "internal/sampler",
 	},
 	"configs":  {},
-	"cmd/taca": {"internal/", "configs"},
+	"cmd/taca": {"internal/", "configs", "internal/tensor/opstest"}, // the last for selftest
 }
 
 var (

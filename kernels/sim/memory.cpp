@@ -15,10 +15,10 @@ Shadow::Shadow(uint64_t bytes) : bytes_(std::max<uint64_t>(bytes, 1)) {
 
 Shadow::~Shadow() { munmap(data_, bytes_); }
 
-Allocation::Allocation(uint64_t base, uint64_t bytes) : base(base), size(bytes), bits_(bytes / 8 + 2) {}
+Allocation::Allocation(uint64_t base, uint64_t bytes) : base(base), size(bytes), origin_(base & ~15ull), bits_((bytes + 15) / 8 + 2) {}
 
 void Allocation::wrote(uint64_t at, uint64_t bytes) {
-    uint64_t bit = at - base;
+    uint64_t bit = at - origin_;
     const uint64_t end = bit + bytes;
     for (; bit < end && bit % 8; bit++) orBits(bits_.data() + bit / 8, uint8_t(1u << (bit & 7)));
     if (end > bit) std::fill(bits_.data() + bit / 8, bits_.data() + end / 8, uint8_t(0xff));
@@ -26,7 +26,7 @@ void Allocation::wrote(uint64_t at, uint64_t bytes) {
 }
 
 bool Allocation::initialised(uint64_t at, uint64_t bytes) const {
-    for (uint64_t bit = at - base, end = bit + bytes; bit < end;) {
+    for (uint64_t bit = at - origin_, end = bit + bytes; bit < end;) {
         const uint8_t byte = bits_.data()[bit / 8];
         if (bit % 8 == 0 && end - bit >= 8) {
             if (byte != 0xff) return false;

@@ -33,15 +33,15 @@ public:
     void wrote(uint64_t at, uint64_t bytes);
     bool initialised(uint64_t at, uint64_t bytes) const;
 
-    // The same for an access of 1, 2, 4, 8 or 16 bytes, aligned to its size
-    // from the base on; the interpreter's hot path.
+    // The same for an access of 1, 2, 4, 8 or 16 bytes, aligned to its size;
+    // the interpreter's hot path.
     void wroteAligned(uint64_t at, uint32_t bytes) {
-        const uint64_t bit = at - base;
+        const uint64_t bit = at - origin_;
         if (bytes == 16) return orBits(reinterpret_cast<uint16_t*>(bits_.data()) + bit / 16, uint16_t(0xffff));
         orBits(bits_.data() + bit / 8, uint8_t(((1u << bytes) - 1) << (bit & 7)));
     }
     bool initialisedAligned(uint64_t at, uint32_t bytes) const {
-        const uint64_t bit = at - base;
+        const uint64_t bit = at - origin_;
         if (bytes == 16) return reinterpret_cast<const uint16_t*>(bits_.data())[bit / 16] == 0xffff;
         const uint32_t want = (1u << bytes) - 1;
         return (uint32_t(bits_.data()[bit / 8]) >> (bit & 7) & want) == want;
@@ -56,6 +56,7 @@ private:
     static void orBits(Word* at, Word bits) {
         if ((__atomic_load_n(at, __ATOMIC_RELAXED) & bits) != bits) __atomic_fetch_or(at, bits, __ATOMIC_RELAXED);
     }
+    uint64_t origin_;  // base rounded down, so that aligned accesses do not cross words of bits
     Shadow bits_;
 };
 

@@ -7,6 +7,7 @@ Writes internal/pipeline/testdata/{flux,schnell,sd3,sd3-no-t5}: a diffusers fold
 of every case: plain, gamma in some steps, gamma in all, a LoRA at 0.7, classifier-free guidance.
 """
 
+import dataclasses
 import json
 import shutil
 import sys
@@ -37,8 +38,20 @@ import common
 
 TOKENIZERS = common.REPOSITORY / "internal/demo/model"
 OUT = common.REPOSITORY / "internal/pipeline/testdata"
-WIDTH, HEIGHT, STEPS, TEXT = 96, 64, 4, 24
 PROMPT, NEGATIVE = "a red metal sphere to the left of a blue cube", "a green cone"
+
+
+@dataclasses.dataclass(frozen=True)
+class Picture:
+    """What all cases of a model have in common: pixels, steps, and tokens of T5."""
+
+    width: int
+    height: int
+    steps: int
+    text: int
+
+
+SMALL = Picture(width=96, height=64, steps=4, text=24)
 
 
 def rounded(model: torch.nn.Module) -> torch.nn.Module:
@@ -112,9 +125,9 @@ def sd3(dual: tuple, with_t5: bool):
 class Schedule:
     """Sets gamma before every step: the first n steps have it, the others 1."""
 
-    def __init__(self, pipe, gamma: float, n: int):
+    def __init__(self, pipe, gamma: float, n: int, text: int):
         self.pipe, self.gamma, self.n = pipe, gamma, n
-        text = TEXT if isinstance(pipe, FluxPipeline) else 77 + TEXT
+        text += 0 if isinstance(pipe, FluxPipeline) else 77
         common.temper(pipe.transformer, gamma if n > 0 else 1.0, text)
 
     def __call__(self, pipe, step, timestep, kwargs):
@@ -124,23 +137,23 @@ class Schedule:
         return {}
 
 
-def unpacked(pipe, latents: torch.Tensor) -> torch.Tensor:
+def unpacked(pipe, latents: torch.Tensor, p: Picture) -> torch.Tensor:
     if isinstance(pipe, FluxPipeline):
-        return pipe._unpack_latents(latents, HEIGHT, WIDTH, pipe.vae_scale_factor)
+        return pipe._unpack_latents(latents, p.height, p.width, pipe.vae_scale_factor)
     return latents
 
 
 @torch.no_grad()
-def paint(pipe, case: dict) -> tuple[torch.Tensor, torch.Tensor]:
+def paint(pipe, case: dict, p: Picture) -> tuple[torch.Tensor, torch.Tensor]:
     """Final latents [1, 16, h, w] and pixels [h, w, 3] of one case."""
-    asked = dict(prompt=PROMPT, width=WIDTH, height=HEIGHT, num_inference_steps=STEPS, max_sequence_length=TEXT,
+    asked = dict(prompt=PROMPT, width=p.width, height=p.height, num_inference_steps=p.steps, max_sequence_length=p.text,
                  guidance_scale=case["guidance"], generator=torch.Generator("cpu").manual_seed(case["seed"]),
-                 callback_on_step_end=Schedule(pipe, case["gamma"], case["gamma_steps"]), output_type="latent")
+                 callback_on_step_end=Schedule(pipe, case["gamma"], case["gamma_steps"], p.text), output_type="latent")
     if case.get("true_cfg"):
         asked["true_cfg_scale"] = case["true_cfg"]
     if case.get("negative"):
         asked["negative_prompt"] = case["negative"]
-    z = unpacked(pipe, pipe(**asked).images)
+    z = unpacked(pipe, pipe(**asked).images, p)
     pixels = pipe.vae.decode((z / pipe.vae.config.scaling_factor + pipe.vae.config.shift_factor).to(pipe.vae.dtype)).sample
     image = pipe.image_processor.postprocess(pixels, output_type="np")[0]
     return z.float(), torch.from_numpy((image * 255).round().astype("uint8"))
@@ -151,16 +164,17 @@ def cases(cfg: dict) -> list[dict]:
     return [
         dict(base, name="plain"),
         dict(base, name="gamma_some", gamma=1.6, gamma_steps=2, seed=7),
-        dict(base, name="gamma_all", gamma=1.6, gamma_steps=STEPS),
+        dict(base, name="gamma_all", gamma=1.6, gamma_steps=SMALL.steps),
         dict(base, name="lora", lora=0.7),
     ]
 
 
-def adapter(pipe, targets: list[str], path) -> None:
-    """A random LoRA of rank 4, alpha 8, saved as diffusers saves one."""
+def adapter(pipe, targets: list[str], path, change=lambda layers: None) -> None:
+    """A random LoRA of rank 4, alpha 8, saved as diffusers saves one, after change has seen its layers."""
     torch.manual_seed(5)
     pipe.transformer.add_adapter(LoraConfig(r=4, lora_alpha=8, target_modules=targets, init_lora_weights=False), "tiny")
     layers = get_peft_model_state_dict(pipe.transformer, adapter_name="tiny")
+    change(layers)
     type(pipe).save_lora_weights(path.parent, transformer_lora_layers=layers, weight_name=path.name,
                                  transformer_lora_adapter_metadata=pipe.transformer.peft_config["tiny"].to_dict())
     pipe.unload_lora_weights()
@@ -174,25 +188,31 @@ def make(name: str, pipe, targets: list[str], todo: list[dict]) -> None:
     adapter(pipe.to(torch.float32), targets, folder / "lora.safetensors")
     for tokenizer in folder.glob("model/tokenizer*"):
         shutil.rmtree(tokenizer)
+    tensors = painted(pipe, todo, SMALL, folder / "lora.safetensors")
+    told = dict(versions=common.versions(), prompt=PROMPT, **dataclasses.asdict(SMALL), cases=todo)
+    save_file({k: t.contiguous() for k, t in tensors.items()}, folder / "golden.safetensors", {"golden": json.dumps(told)})
+    for file in folder.rglob("*.*"):
+        file.chmod(0o644)
+    print(name, {k: f"{t.abs().mean().item():.4f}" for k, t in tensors.items() if k.endswith("latents")})
+
+
+def painted(pipe, todo: list[dict], p: Picture, lora) -> dict[str, torch.Tensor]:
+    """Latents of every case in f32 and in bf16, and pixels in f32; lora is the file that cases with a LoRA load."""
     pipe.set_progress_bar_config(disable=True)
     tensors = {}
     for case in todo:
         for dtype, suffix in ((torch.float32, ""), (torch.bfloat16, ".bf16")):
             pipe.to(dtype)
             if case["lora"]:
-                pipe.load_lora_weights(folder, weight_name="lora.safetensors", adapter_name="tiny")
+                pipe.load_lora_weights(lora.parent, weight_name=lora.name, adapter_name="tiny")
                 pipe.set_adapters("tiny", case["lora"])
-            latents, image = paint(pipe, case)
+            latents, image = paint(pipe, case, p)
             if case["lora"]:
                 pipe.unload_lora_weights()
             tensors[case["name"] + suffix + ".latents"] = latents
             if not suffix:
                 tensors[case["name"] + ".pixels"] = image
-    told = dict(versions=common.versions(), prompt=PROMPT, width=WIDTH, height=HEIGHT, steps=STEPS, text=TEXT, cases=todo)
-    save_file({k: t.contiguous() for k, t in tensors.items()}, folder / "golden.safetensors", {"golden": json.dumps(told)})
-    for file in folder.rglob("*.*"):
-        file.chmod(0o644)
-    print(name, {k: f"{t.abs().mean().item():.4f}" for k, t in tensors.items() if k.endswith("latents")})
+    return tensors
 
 
 def main() -> None:

@@ -1,0 +1,219 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"taca/configs"
+	"taca/internal/tensor"
+)
+
+func newBenchCommand(a *app) *cobra.Command {
+	var asJSON bool
+	var seconds float64
+	settings := newSettingFlags()
+	c := &cobra.Command{
+		Use:   "bench",
+		Short: "measure attention and matrix products at the sizes of FLUX.1 and SD3.5",
+		Long: `bench measures the two verbs that a denoising step consists of, at the sizes
+they have at 1024×1024 pixels: attention over the joint sequence, with gamma 1
+and 1.2, and the linear layers. It prints the median time and the operations a
+second, and for cards whose data sheet is known the share of its bf16 peak.`,
+		Example: `  taca bench --device cuda
+  taca bench --device cpu --seconds 5 --json`,
+		Args: arguments(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error {
+			s, err := settings.resolve(c, sources{})
+			if err != nil {
+				return err
+			}
+			if !(seconds >= 0) {
+				return usagef("--seconds %g: must not be negative", seconds)
+			}
+			return runBench(c.Context(), a, s, time.Duration(seconds*float64(time.Second)), asJSON)
+		},
+	}
+	settings.device(c)
+	settings.dtype(c)
+	c.Flags().Float64Var(&seconds, "seconds", 1, "`time` for each line")
+	c.Flags().BoolVar(&asJSON, "json", false, "print the figures as JSON")
+	c.Flags().SortFlags = false
+	return c
+}
+
+// benchmark is one verb at one size, and what was measured.
+type benchmark struct {
+	Name   string  `json:"name"`
+	FLOPs  float64 `json:"flops"` // of one run
+	Runs   int     `json:"runs"`
+	Median float64 `json:"median_seconds"`
+	Rate   float64 `json:"tflops"`
+	Share  float64 `json:"share_of_peak,omitempty"`
+
+	run func(o tensor.Ops)
+}
+
+// report is what bench prints.
+type report struct {
+	Device string      `json:"device"`
+	DType  string      `json:"dtype"`
+	Peak   float64     `json:"peak_tflops,omitempty"`
+	Lines  []benchmark `json:"lines"`
+}
+
+func runBench(ctx context.Context, a *app, s configs.Settings, each time.Duration, asJSON bool) (err error) {
+	where, err := hardwareOf(s)
+	if err != nil {
+		return err
+	}
+	b, err := a.openBackend(where)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.Close()) }()
+	d := tensor.BF16
+	if s.DType == "f32" || s.DType == "auto" && !prefersBF16(b) {
+		d = tensor.F32
+	}
+	r := report{Device: b.Name(), DType: d.String(), Peak: peak(b.Name(), d)}
+	lines, err := benchmarks(b, d)
+	if err != nil {
+		return err
+	}
+	for _, l := range lines {
+		if err := l.measure(ctx, b, each); err != nil {
+			return err
+		}
+		if r.Peak > 0 {
+			l.Share = l.Rate / r.Peak
+		}
+		r.Lines = append(r.Lines, l)
+	}
+	if asJSON {
+		return json.NewEncoder(a.stdout).Encode(r)
+	}
+	return r.print(a.stdout)
+}
+
+// sizes is what a family's blocks are made of at 1024×1024.
+var sizes = []struct {
+	family            string
+	text, visual      int
+	heads, size, wide int
+}{
+	{"FLUX.1", 512, 4096, 24, 128, 12288},
+	{"SD3.5 large", 333, 4096, 38, 64, 9728},
+	{"SD3.5 medium", 333, 4096, 24, 64, 6144},
+}
+
+// benchmarks makes the operands of all lines; they live as long as b.
+func benchmarks(b tensor.Backend, d tensor.DType) ([]benchmark, error) {
+	most, widest := 0, 0
+	for _, s := range sizes {
+		most, widest = max(most, s.text+s.visual), max(widest, s.wide)
+	}
+	var operands [5]tensor.Tensor // activations as wide as the widest, and weights
+	for i := range operands {
+		rows, cols := most, widest
+		if i == 4 {
+			rows, cols = widest, 3072
+		}
+		var err error
+		if operands[i], err = b.New(rows, cols, d); err != nil {
+			return nil, err
+		}
+	}
+	var all []benchmark
+	for _, s := range sizes {
+		rows, d := s.text+s.visual, s.heads*s.size
+		part := func(i, cols int) tensor.Tensor { return packed(operands[i], rows, cols) }
+		for _, gamma := range []float32{1, 1.2} {
+			spec := tensor.AttentionSpec{Heads: s.heads, Scale: 0.1, Gamma: gamma,
+				Text: tensor.Span{Hi: s.text}, Visual: tensor.Span{Lo: s.text, Hi: rows}}
+			all = append(all, benchmark{Name: fmt.Sprintf("%s attention %d×%d×%d, gamma %g", s.family, rows, s.heads, s.size, gamma),
+				FLOPs: 4 * float64(rows) * float64(rows) * float64(d),
+				run:   func(o tensor.Ops) { o.Attention(part(0, d), part(1, d), part(2, d), part(3, d), spec) }})
+		}
+		for _, cols := range [][2]int{{d, d}, {d, s.wide}, {s.wide, d}} {
+			if cols[0]*cols[1] > operands[4].Rows*operands[4].Cols {
+				continue
+			}
+			all = append(all, benchmark{Name: fmt.Sprintf("%s linear %d×%d·%d", s.family, rows, cols[0], cols[1]),
+				FLOPs: 2 * float64(rows) * float64(cols[0]) * float64(cols[1]),
+				run: func(o tensor.Ops) {
+					o.Linear(part(0, cols[1]), part(1, cols[0]), packed(operands[4], cols[1], cols[0]), tensor.Tensor{}, tensor.Identity)
+				}})
+		}
+	}
+	return all, nil
+}
+
+// packed is the beginning of t's memory as a matrix of another shape.
+func packed(t tensor.Tensor, rows, cols int) tensor.Tensor {
+	t.Rows, t.Cols, t.Stride = rows, cols, cols
+	return t
+}
+
+// measure runs a line until time is up, at least three times after the first.
+func (m *benchmark) measure(ctx context.Context, b tensor.Backend, each time.Duration) error {
+	var times []float64
+	for begin := time.Now(); len(times) < 4 || time.Since(begin) < each; {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		start := time.Now()
+		m.run(b)
+		if err := b.Sync(); err != nil {
+			return err
+		}
+		times = append(times, time.Since(start).Seconds())
+	}
+	times = times[1:] // the first finds algorithms and touches memory
+	slices.Sort(times)
+	m.Runs, m.Median = len(times), times[len(times)/2]
+	m.Rate = m.FLOPs / m.Median / 1e12
+	return nil
+}
+
+// peaks are dense bf16 tensor-core rates with F32 sums, in TFLOP/s, from
+// NVIDIA's data sheets; the longest name that fits counts.
+var peaks = map[string]float64{
+	"A100": 312, "H100": 989, "H100 PCIe": 756, "H200": 989, "L40S": 362, "L4": 121,
+	"RTX 3090": 71, "RTX A6000": 155, "RTX 4090": 165, "RTX 5090": 210,
+}
+
+func peak(device string, d tensor.DType) float64 {
+	best := ""
+	for name := range peaks {
+		if strings.Contains(device, name) && len(name) > len(best) {
+			best = name
+		}
+	}
+	if d != tensor.BF16 {
+		return 0
+	}
+	return peaks[best]
+}
+
+func (r report) print(out io.Writer) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(w, "%s, %s\n", r.Device, r.DType)
+	fmt.Fprintln(w, "verb\tmedian\tTFLOP/s\tof peak\truns")
+	for _, l := range r.Lines {
+		share := "-"
+		if l.Share > 0 {
+			share = fmt.Sprintf("%.0f %%", 100*l.Share)
+		}
+		fmt.Fprintf(w, "%s\t%.3f ms\t%.3f\t%s\t%d\n", l.Name, 1e3*l.Median, l.Rate, share, l.Runs)
+	}
+	return w.Flush()
+}

@@ -1,0 +1,57 @@
+//go:build cuda
+
+package cuda
+
+import "taca/internal/cuda/driver"
+
+// Card is an NVIDIA card as the CUDA driver shows it.
+type Card struct {
+	Ordinal    int // the i of cuda:i
+	Name, UUID string
+	Capability int // 89 is 8.9
+	Memory     uint64
+	Runs       string // which code would run, or why none
+	Usable     bool
+}
+
+// Cards lists what the driver shows. Without a driver the error says so.
+func Cards() ([]Card, error) {
+	if err := driver.Open(); err != nil {
+		return nil, err
+	}
+	devices, err := driver.Devices()
+	if err != nil {
+		return nil, err
+	}
+	var cards []Card
+	for _, d := range devices {
+		c := Card{Ordinal: d.Ordinal, Name: d.Name, UUID: d.UUID, Capability: d.Capability, Memory: d.Memory}
+		c.Runs, c.Usable = Code(d.Capability)
+		cards = append(cards, c)
+	}
+	return cards, nil
+}
+
+// Code is what a card of the given capability runs: machine code made for it,
+// or PTX that the driver compiles, or nothing.
+func Code(capability int) (what string, usable bool) {
+	switch {
+	case capability < oldest:
+		return "too old: needs compute capability 8.0", false
+	case images[capability] != "":
+		return "image for " + images[capability], true
+	}
+	return "PTX, compiled by the driver", true
+}
+
+// images is which machine code in the program suits a capability: one made for
+// the same major number and a minor one that is not newer.
+var images = map[int]string{
+	80: "sm_80", 86: "sm_86", 87: "sm_86", 89: "sm_89", 90: "sm_90", 100: "sm_100", 103: "sm_100", 120: "sm_120", 121: "sm_120",
+}
+
+// Usable reports whether there is a card that can be computed on.
+func Usable() bool {
+	cards, err := Cards()
+	return err == nil && len(cards) > 0 && cards[0].Usable
+}

@@ -1,0 +1,95 @@
+//go:build cuda
+
+package driver
+
+// #include <cuda.h>
+import "C"
+
+import (
+	"time"
+	"unsafe"
+
+	"github.com/mumax/3/cuda/cu"
+)
+
+// handle is a driver's object as C knows it; cu keeps them as integers.
+func handle[T any](h uintptr) T { return *(*T)(unsafe.Pointer(&h)) }
+
+func function(f cu.Function) C.CUfunction { return handle[C.CUfunction](uintptr(f)) }
+func stream(s cu.Stream) C.CUstream       { return handle[C.CUstream](uintptr(s)) }
+
+// SetMaxDynamicShared lets blocks of f have more than 48 KiB of dynamic shared
+// memory.
+func SetMaxDynamicShared(f cu.Function, bytes int) {
+	check(C.cuFuncSetAttribute(function(f), C.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, C.int(bytes)))
+}
+
+// MaxActiveBlocks is how many blocks of f one multiprocessor runs at once.
+func MaxActiveBlocks(f cu.Function, threads, shared int) int {
+	var n C.int
+	check(C.cuOccupancyMaxActiveBlocksPerMultiprocessor(&n, function(f), C.int(threads), C.size_t(shared)))
+	return int(n)
+}
+
+// Launch puts a kernel on a stream. words is its one parameter, a struct of
+// 8-byte fields: cu copies 8 bytes a parameter into one array, and the driver
+// reads the struct from its beginning.
+func Launch(f cu.Function, grid [3]int, threads, shared int, s cu.Stream, words []uint64) {
+	parameters := make([]unsafe.Pointer, len(words))
+	for i := range words {
+		parameters[i] = unsafe.Pointer(&words[i])
+	}
+	cu.LaunchKernel(f, grid[0], grid[1], grid[2], threads, 1, 1, shared, s, parameters)
+}
+
+// NewStream is a stream that does not wait for the default one.
+func NewStream() cu.Stream {
+	var s C.CUstream
+	check(C.cuStreamCreate(&s, C.CU_STREAM_NON_BLOCKING))
+	return cu.Stream(uintptr(unsafe.Pointer(s)))
+}
+
+// ModuleLoad loads an image: machine code for several cards, or PTX.
+func ModuleLoad(image []byte) cu.Module { return cu.ModuleLoadData(string(image)) }
+
+// ModuleUnload gives an image's memory back.
+func ModuleUnload(m cu.Module) { check(C.cuModuleUnload(handle[C.CUmodule](uintptr(m)))) }
+
+// HostAlloc is page-locked memory, which the card reads and writes by itself.
+func HostAlloc(bytes int) unsafe.Pointer { return cu.MemAllocHost(int64(bytes)) }
+
+// HostFree gives it back.
+func HostFree(at unsafe.Pointer) { cu.MemFreeHost(at) }
+
+// Event is a point in a stream that others can wait for.
+type Event struct{ event C.CUevent }
+
+// NewEvent makes an event; one with timing can be given to Elapsed.
+func NewEvent(timing bool) Event {
+	flags := C.uint(C.CU_EVENT_DISABLE_TIMING)
+	if timing {
+		flags = C.CU_EVENT_DEFAULT
+	}
+	var e Event
+	check(C.cuEventCreate(&e.event, flags))
+	return e
+}
+
+// Record puts the event behind all that is on the stream.
+func (e Event) Record(s cu.Stream) { check(C.cuEventRecord(e.event, stream(s))) }
+
+// Synchronize waits on the host until the event has come.
+func (e Event) Synchronize() { check(C.cuEventSynchronize(e.event)) }
+
+// Destroy gives the event back.
+func (e Event) Destroy() { check(C.cuEventDestroy_v2(e.event)) }
+
+// WaitEvent makes what is put on a stream from now on wait for an event.
+func WaitEvent(s cu.Stream, e Event) { check(C.cuStreamWaitEvent(stream(s), e.event, 0)) }
+
+// Elapsed is the time between two events with timing that have come.
+func Elapsed(from, to Event) time.Duration {
+	var ms C.float
+	check(C.cuEventElapsedTime(&ms, from.event, to.event))
+	return time.Duration(float64(ms) * float64(time.Millisecond))
+}

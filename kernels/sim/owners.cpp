@@ -1,0 +1,53 @@
+#include "owners.hpp"
+
+#include <algorithm>
+
+namespace sim {
+namespace {
+
+constexpr uint32_t reader = 0x80000000u, readers = ~0u;
+
+uint32_t* wordOf(const Range& range, uint64_t at, uint32_t shift) {
+    return reinterpret_cast<uint32_t*>(range.words->data()) + ((at >> shift) - (range.allocation->base >> shift));
+}
+
+}  // namespace
+
+Owners::Owners(const Memory& memory, uint32_t granule, bool check) : shift_(uint32_t(__builtin_ctz(granule))) {
+    for (auto& allocation : memory.all()) {
+        Range range{allocation, nullptr};
+        if (check) range.words = std::make_shared<Shadow>(((allocation->size >> shift_) + 2) * 4);
+        ranges_.push_back(std::move(range));
+    }
+}
+
+uint32_t Owners::find(uint64_t at, uint64_t bytes) const {
+    auto next = std::upper_bound(ranges_.begin(), ranges_.end(), at,
+                                 [](uint64_t a, const Range& r) { return a < r.allocation->base; });
+    if (next == ranges_.begin() || !std::prev(next)->allocation->holds(at, bytes)) return ~0u;
+    return uint32_t(next - ranges_.begin()) - 1;
+}
+
+bool Owners::read(const Range& range, uint64_t at, uint32_t bytes, uint32_t block) const {
+    uint32_t* word = wordOf(range, at, shift_);
+    for (uint32_t* end = word + (bytes >> shift_); word < end; word++) {
+        const uint32_t old = __atomic_load_n(word, __ATOMIC_RELAXED);
+        if (old == block + 1 || old == (reader | (block + 1)) || old == readers) continue;
+        if (old && !(old & reader)) return false;
+        __atomic_store_n(word, old ? readers : reader | (block + 1), __ATOMIC_RELAXED);
+    }
+    return true;
+}
+
+bool Owners::write(const Range& range, uint64_t at, uint32_t bytes, uint32_t block) const {
+    uint32_t* word = wordOf(range, at, shift_);
+    for (uint32_t* end = word + (bytes >> shift_); word < end; word++) {
+        const uint32_t old = __atomic_load_n(word, __ATOMIC_RELAXED);
+        if (old == block + 1) continue;
+        if (old && old != (reader | (block + 1))) return false;
+        __atomic_store_n(word, block + 1, __ATOMIC_RELAXED);
+    }
+    return true;
+}
+
+}  // namespace sim
