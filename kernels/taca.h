@@ -35,7 +35,7 @@ typedef struct {
     double      gamma;              /* TACA's temperature, > 0 */
     long long   causal;             /* key j is visible to query i only if j <= i */
     taca_matrix bias;               /* (2·rows - 1) × heads, row j - i + rows - 1, or absent */
-} taca_attention;
+} taca_attention_args;
 
 /* Norms over a row: dst = gain·norm(x) + bias; the modulated norm takes
  * scale as gain, to which it adds 1, and shift as bias. RMS norm has no bias.
@@ -44,7 +44,7 @@ typedef struct {
     taca_matrix dst, x, gain, bias;
     long long   rows, cols;
     double      eps;
-} taca_norm;
+} taca_norm_args;
 
 /* RMS norm of every head with gain (1 × head_size, or absent), then rotation
  * of neighbouring pairs by rope (rows × head_size, F32: cos, sin of each
@@ -53,7 +53,7 @@ typedef struct {
     taca_matrix x, gain, rope;
     long long   rows, heads, head_size;
     double      eps;
-} taca_qk_norm_rope;
+} taca_qk_norm_rope_args;
 
 /* Element by element:
  *   gated_add: dst += gate·y       (gate 1 × cols, or absent; dst is also the input)
@@ -66,7 +66,7 @@ typedef struct {
     long long   rows, cols;
     double      a, b;
     long long   act;
-} taca_pointwise;
+} taca_pointwise_args;
 
 /* dst = act(alpha·x·wᵀ + bias) + beta·dst for up to 8 rows; x is rows × in, w is
  * out × in in any format, bias 1 × out or absent. */
@@ -75,21 +75,21 @@ typedef struct {
     long long   rows, in, out;
     double      alpha, beta;
     long long   act;
-} taca_linear_few;
+} taca_linear_few_args;
 
 /* Row ids[i] of table becomes row i of dst. */
 typedef struct {
     taca_matrix        dst, table;
     unsigned long long ids; /* address of rows 32-bit integers */
     long long          rows, cols;
-} taca_gather;
+} taca_gather_args;
 
 /* 3×3 convolution with a zero border; x is pixels × in, dst is pixels × out,
  * w is out × 9·in with columns ordered (ky, kx, in), bias 1 × out or absent. */
 typedef struct {
     taca_matrix dst, x, w, bias;
     long long   height, width, in, out;
-} taca_conv3x3;
+} taca_conv3x3_args;
 
 /* Group norm in two passes: sums of slabs of rows, then
  * dst = act(gain·norm(x) + bias). sums holds F32 partial results. */
@@ -99,12 +99,12 @@ typedef struct {
     long long          rows, cols, groups, slabs;
     double             eps;
     long long          act;
-} taca_group_norm;
+} taca_group_norm_args;
 
 /* Every pixel of x, repeated two by two. height and width are x's. */
 typedef struct {
     taca_matrix dst, x;
     long long   height, width, cols;
-} taca_upsample2x;
+} taca_upsample2x_args;
 
 #endif

@@ -2,22 +2,30 @@ package main
 
 import (
 	"fmt"
+	"io"
+	"os"
 	"time"
+	"unicode/utf8"
 
 	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
 
 	"taca/internal/pipeline"
 )
 
 // progress shows how far a run is, on terminals only.
 type progress struct {
-	app    *app
-	bar    *progressbar.ProgressBar
-	stage  pipeline.Stage
-	prefix string // "2/4 " where several pictures are made
+	app     *app
+	bar     *progressbar.ProgressBar
+	stage   pipeline.Stage
+	prefix  string        // "2/4 " where several pictures are made
+	meter   func() string // what a card holds and draws, "14.2/23.6 GiB 287 W"; nil without one
+	columns func() int    // the terminal's width; 0 where nobody knows
 }
 
-func newProgress(a *app) *progress { return &progress{app: a} }
+func newProgress(a *app) *progress {
+	return &progress{app: a, columns: func() int { return columns(a.stderr) }}
+}
 
 // picture says which of several pictures comes next.
 func (p *progress) picture(i, count int) {
@@ -36,6 +44,7 @@ func (p *progress) show(e pipeline.Event) {
 		p.stage = e.Stage
 		p.bar = progressbar.NewOptions(e.Total,
 			progressbar.OptionSetWriter(p.app.stderr),
+			progressbar.OptionSetDescription(p.describe(e)), // Describe is too soon for a first line
 			progressbar.OptionSetWidth(24),
 			progressbar.OptionShowCount(),
 			progressbar.OptionSetPredictTime(e.Stage == pipeline.Denoising),
@@ -46,8 +55,43 @@ func (p *progress) show(e pipeline.Event) {
 	}
 	_ = p.bar.Set(e.Done) // a bar that cannot be drawn is no reason to stop
 	if e.Done < e.Total {
-		p.bar.Describe(p.prefix + describeEvent(e))
+		p.bar.Describe(p.describe(e))
 	}
+}
+
+// shortestBar is how few cells may be left to the bar.
+const shortestBar = 4
+
+// describe is the text before the bar. While denoising the meter is part of
+// it, where the line has room; the bar makes itself shorter for it.
+func (p *progress) describe(e pipeline.Event) string {
+	text := p.prefix + describeEvent(e)
+	if p.meter == nil || e.Stage != pipeline.Denoising {
+		return text
+	}
+	reading := p.meter()
+	if reading == "" {
+		return text
+	}
+	with := text + " " + reading
+	around := fmt.Sprintf(" 100%% || (%d/%d) [10m10s:10m10s]", e.Total, e.Total) // in a long run
+	if utf8.RuneCountInString(with+around)+shortestBar > p.columns() {
+		return text
+	}
+	return with
+}
+
+// columns is the width of the terminal w writes to, 0 where it is none.
+func columns(w io.Writer) int {
+	f, ok := w.(*os.File)
+	if !ok {
+		return 0
+	}
+	width, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return 0
+	}
+	return width
 }
 
 func describeEvent(e pipeline.Event) string {

@@ -34,6 +34,9 @@ func (g *group) Bind(raw []byte, rows, cols int, d tensor.DType) (tensor.Tensor,
 // Need does nothing: a mapping is always there.
 func (g *group) Need(tensor.Group) {}
 
+// Keep does nothing either.
+func (g *group) Keep() {}
+
 // Drop forgets the windows, so that a use after it fails instead of reading
 // an unmapped file.
 func (g *group) Drop() {

@@ -21,6 +21,7 @@ type group struct {
 	slot     *slot      // the ring's place that holds them, or nil
 	fetching *fetch     // under way, or nil
 	next     *group     // what was needed after this one
+	kept     bool       // never to be streamed
 }
 
 // member is one weight: where it is in the checkpoint and on the device.
@@ -111,6 +112,9 @@ func (g *group) Need(next tensor.Group) {
 	}
 }
 
+// Keep makes the weights stay on the device.
+func (g *group) Keep() { g.kept = true }
+
 // Drop gives the memory back.
 func (g *group) Drop() {
 	b := g.of
@@ -120,7 +124,7 @@ func (g *group) Drop() {
 	b.ring.leave(g)
 	g.evict()
 	for _, m := range g.members {
-		m.mem.bytes, m.mem.home = 0, nil
+		m.mem.home = nil // a use of it from now on panics
 	}
 	g.members, g.settled = nil, 0
 	g.set.groups = slices.DeleteFunc(g.set.groups, func(other *group) bool { return other == g })

@@ -62,7 +62,7 @@ func (b *Backend) in(d tensor.DType, t tensor.Tensor) tensor.Tensor {
 
 // linearFew is dst = act(alpha·x·wᵀ + bias) + beta·dst for few rows.
 func (b *Backend) linearFew(dst, x, w, bias tensor.Tensor, act tensor.Activation, alpha, beta float32) {
-	p := C.taca_linear_few{dst: matrix(dst), x: matrix(x), w: matrix(w), bias: matrix(bias),
+	p := C.taca_linear_few_args{dst: matrix(dst), x: matrix(x), w: matrix(w), bias: matrix(bias),
 		rows: C.longlong(x.Rows), in: C.longlong(x.Cols), out: C.longlong(w.Rows),
 		alpha: C.double(alpha), beta: C.double(beta), act: C.longlong(act)}
 	b.launch("taca_linear_few", geometry{x: (w.Rows + 7) / 8, threads: 256}, fields(&p))

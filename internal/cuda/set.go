@@ -49,11 +49,11 @@ func (b *Backend) decide(s *set) error {
 		return err
 	}
 	for i, g := range s.groups {
-		if !p.Resident[i] {
+		if !p.Resident[i] && !g.kept {
 			g.streamed = &segment{bytes: g.bytes(0)}
 		}
 	}
-	s.decided, s.committed = true, p.ResidentBytes()
+	s.decided, s.committed = true, p.ResidentBytes()+s.keptBytes()
 	if p.Slot == 0 {
 		return nil
 	}
@@ -65,13 +65,27 @@ func (b *Backend) decide(s *set) error {
 func (b *Backend) placement(s *set) (residency.Placement, error) {
 	sizes := make([]int, len(s.groups))
 	for i, g := range s.groups {
-		sizes[i] = g.bytes(0)
+		if !g.kept {
+			sizes[i] = g.bytes(0)
+		}
 	}
-	p, err := residency.Decide(sizes, b.budget(), b.offload)
+	budget := b.budget() - s.keptBytes()
+	p, err := residency.Decide(sizes, budget, b.offload)
 	if b.streaming() && b.offload != residency.None && (err != nil || p.Slot > 0) {
-		return residency.Decide(sizes, b.budget()+b.ring.bytes(), residency.Stream)
+		return residency.Decide(sizes, budget+b.ring.bytes(), residency.Stream)
 	}
 	return p, err
+}
+
+// keptBytes is what is never streamed.
+func (s *set) keptBytes() int {
+	sum := 0
+	for _, g := range s.groups {
+		if g.kept {
+			sum += g.bytes(0)
+		}
+	}
+	return sum
 }
 
 // evictOthers makes the weights of all sets but keep leave the device, and

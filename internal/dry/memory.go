@@ -60,6 +60,9 @@ func (g *group) Bind(raw []byte, rows, cols int, d tensor.DType) (tensor.Tensor,
 // Need does nothing: nothing needs fetching.
 func (g *group) Need(tensor.Group) {}
 
+// Keep does nothing.
+func (g *group) Keep() {}
+
 // Drop makes every later use of the weights panic.
 func (g *group) Drop() {
 	for _, m := range g.bound {

@@ -58,7 +58,7 @@ func Attach(layers map[string]*nn.Linear, src checkpoint.Source, metadata map[st
 		a.Gate, a.Scale = l.gate, known.of(module, p.alpha, a.Down.Rows)
 		adapters[module] = a
 	}
-	group.Need(nil)
+	group.Keep()
 	for module, a := range adapters {
 		layers[module].Adapters = append(layers[module].Adapters, a)
 	}

@@ -3,12 +3,96 @@
 package pipeline_test
 
 import (
-	"taca/internal/cuda"
-	"taca/internal/residency"
-	"taca/internal/tensor"
+	"fmt"
+	"image"
+	"image/png"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"taca/internal/checkpoint"
+	"taca/internal/pipeline"
 )
 
-// openDevice opens what the goldens are compared on: the first card.
-func openDevice() (tensor.Backend, error) {
-	return cuda.Open(cuda.Options{Offload: residency.Auto})
+// painter makes the picture that the goldens are compared with.
+type painter func(t *testing.T, folder string, r pipeline.Request, c pipeline.Config) *pipeline.Picture
+
+// program is the taca command with its CUDA backend.
+var program = sync.OnceValues(func() (string, error) {
+	folder, err := os.MkdirTemp("", "taca-golden")
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(folder, "taca")
+	if out, err := exec.Command("go", "build", "-tags", "cuda", "-o", path, "taca/cmd/taca").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w: %s", err, out)
+	}
+	return path, nil
+})
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if path, err := program(); err == nil {
+		_ = os.RemoveAll(filepath.Dir(path))
+	}
+	os.Exit(code)
+}
+
+// openPainter runs the whole program on the first card.
+func openPainter(t *testing.T) painter {
+	taca, err := program()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(t *testing.T, folder string, r pipeline.Request, c pipeline.Config) *pipeline.Picture {
+		t.Helper()
+		dir := t.TempDir()
+		latents, picture := filepath.Join(dir, "latents.safetensors"), filepath.Join(dir, "picture.png")
+		args := []string{"generate", "--device", "cuda", "--quiet", "--model", folder, "--prompt", r.Prompt, "--negative-prompt", r.Negative,
+			"--dtype", strings.ToLower(c.DType.String()), "--latents-out", latents, "-o", picture}
+		for name, value := range map[string]any{"width": r.Width, "height": r.Height, "steps": r.Steps, "guidance": r.Guidance,
+			"true-cfg": r.TrueCFG, "seed": r.Seed, "max-sequence-length": r.MaxLength, "gamma": r.TACA.Gamma, "gamma-steps": r.TACA.Steps} {
+			args = append(args, fmt.Sprintf("--%s=%v", name, value))
+		}
+		for _, l := range c.LoRAs {
+			args = append(args, "--lora", fmt.Sprintf("%s:%g", l.Path, l.Scale))
+		}
+		if out, err := exec.Command(taca, args...).CombinedOutput(); err != nil {
+			t.Fatalf("taca %s: %v\n%s", strings.Join(args, " "), err, out)
+		}
+		return &pipeline.Picture{Latents: readLatents(t, latents), Image: readPicture(t, picture)}
+	}
+}
+
+func readLatents(t *testing.T, path string) []float32 {
+	t.Helper()
+	f, err := checkpoint.OpenFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	return floats(t, f, "latents")
+}
+
+func readPicture(t *testing.T, path string) *image.NRGBA {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	decoded, err := png.Decode(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := image.NewNRGBA(decoded.Bounds())
+	for y := range decoded.Bounds().Dy() {
+		for x := range decoded.Bounds().Dx() {
+			out.Set(x, y, decoded.At(x, y))
+		}
+	}
+	return out
 }

@@ -1,7 +1,6 @@
 package pipeline_test
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"image"
@@ -65,15 +64,7 @@ func openGolden(t *testing.T, name string) *golden {
 // compare paints every case, in F32 as close to the reference as rounding
 // allows, in BF16 within twice the error that the reference makes in bf16.
 func (g *golden) compare(t *testing.T, folder, lora string) {
-	b, err := openDevice()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := b.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
+	paint := openPainter(t)
 	for _, c := range g.Cases {
 		r := pipeline.Request{Prompt: g.Prompt, Negative: c.Negative, Width: g.Width, Height: g.Height, Steps: g.Steps,
 			Guidance: c.Guidance, TrueCFG: c.TrueCFG, Seed: c.Seed, MaxLength: g.Text,
@@ -84,7 +75,7 @@ func (g *golden) compare(t *testing.T, folder, lora string) {
 		}
 		reference := floats(t, g.file, c.Name+".latents")
 		t.Run(g.name+"/"+c.Name+"/f32", func(t *testing.T) {
-			p := paint(t, b, folder, r, pipeline.Config{DType: tensor.F32, LoRAs: loras})
+			p := paint(t, folder, r, pipeline.Config{DType: tensor.F32, LoRAs: loras})
 			e := relative(p.Latents, reference)
 			if !(e <= 1e-4) {
 				t.Errorf("latents: relative error %.2e, want at most 1e-4", e)
@@ -97,7 +88,7 @@ func (g *golden) compare(t *testing.T, folder, lora string) {
 			t.Logf("latents: relative error %.2e; pixels: %d of 255", e, d)
 		})
 		t.Run(g.name+"/"+c.Name+"/bf16", func(t *testing.T) {
-			p := paint(t, b, folder, r, pipeline.Config{DType: tensor.BF16, LoRAs: loras})
+			p := paint(t, folder, r, pipeline.Config{DType: tensor.BF16, LoRAs: loras})
 			naive := relative(floats(t, g.file, c.Name+".bf16.latents"), reference)
 			e := relative(p.Latents, reference)
 			if !(e <= 2*naive) {
@@ -106,33 +97,6 @@ func (g *golden) compare(t *testing.T, folder, lora string) {
 			t.Logf("latents: relative error %.2e, diffusers' own in bf16 %.2e", e, naive)
 		})
 	}
-}
-
-func paint(t *testing.T, b tensor.Backend, folder string, r pipeline.Request, c pipeline.Config) *pipeline.Picture {
-	t.Helper()
-	ctx := context.Background()
-	files, err := checkpoint.OpenFolder(folder)
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, err := pipeline.Read(files)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := pipeline.Open(ctx, m, b, c, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer p.Close()
-	texts, err := p.Read(ctx, r, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	picture, err := p.Paint(ctx, r, texts, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return picture
 }
 
 // withTokenizers is a copy of a model folder with the embedded model's

@@ -39,6 +39,9 @@ type Group interface {
 	// Need waits until the group is resident, and starts fetching next, which
 	// may be nil.
 	Need(next Group)
+	// Keep is Need for weights that verbs use at any time from now on, such as
+	// an adapter's of all blocks: they are never streamed.
+	Keep()
 	// Drop gives the memory back. The group's tensors are dead afterwards.
 	Drop()
 }

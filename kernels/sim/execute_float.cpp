@@ -16,6 +16,22 @@ struct Fma {
     static double of(double a, double b, double c) { return __builtin_fma(a, b, c); }
 };
 
+// FmaTowards rounds down (-1), up (1) or to zero (0). In double the product is
+// exact, and the sum's error is known exactly (Knuth's two-sum), which says on
+// which side of the nearest float the true value lies.
+template <int direction>
+struct FmaTowards {
+    static float of(float a, float b, float c) {
+        const double p = double(a) * b, s = p + c, part = s - p, error = (p - (s - part)) + (c - part);
+        const float f = float(s);
+        const bool above = f > s || (f == s && error < 0), below = f < s || (f == s && error > 0);
+        const int towards = direction ? direction : s > 0 ? -1 : 1;
+        if (towards < 0 && above) return nextafterf(f, -INFINITY);
+        if (towards > 0 && below) return nextafterf(f, INFINITY);
+        return f;
+    }
+};
+
 // A NaN loses against a number, and -0 is less than +0.
 struct Max {
     template <class T> static T of(T a, T b) {
@@ -149,9 +165,14 @@ Execute pick(const Opcode& op, Selected& s) {
 
 bool selectFloat(const Opcode& op, Selected& s) {
     if (op.types.size() != 1 || (op.type() != Type::f32 && op.type() != Type::f64)) return false;
-    // Only rounding to nearest even is modelled.
-    if (op.has("rz") || op.has("rm") || op.has("rp")) return false;
-    s.execute = pick(op, s);
+    // Of directed roundings only fma's is modelled, which expf is made with.
+    if (op.has("rz") || op.has("rm") || op.has("rp"))
+        s.execute = op.base() != "fma" ? nullptr
+                    : op.has("rm")     ? single<FmaTowards<-1>, 3>(op, s)
+                    : op.has("rp")     ? single<FmaTowards<1>, 3>(op, s)
+                                       : single<FmaTowards<0>, 3>(op, s);
+    else
+        s.execute = pick(op, s);
     return s.execute != nullptr;
 }
 

@@ -113,6 +113,9 @@ func (g *group) Bind(raw []byte, rows, cols int, d tensor.DType) (tensor.Tensor,
 // Need does nothing: weights are always there.
 func (g *group) Need(tensor.Group) {}
 
+// Keep does nothing either.
+func (g *group) Keep() {}
+
 // Drop makes every later use of the weights panic.
 func (g *group) Drop() {
 	for _, m := range g.bound {

@@ -79,6 +79,7 @@ func Benchmark(b *testing.B, open func(b *testing.B) tensor.Backend) {
 			s := newStage(backend, seed(c.name, 0), c.strided)
 			defer s.close()
 			_, run := c.build(s)
+			s.weights.Need(nil)
 			for b.Loop() {
 				run()
 				if err := backend.Sync(); err != nil {
@@ -121,6 +122,7 @@ func act(b tensor.Backend, c testCase, draw int) (result []float64, spilled bool
 	s := newStage(b, seed(c.name, draw), c.strided)
 	defer s.close()
 	dst, run := c.build(s)
+	s.weights.Need(nil)
 	run()
 	if err := b.Err(); err != nil {
 		return nil, false, fmt.Errorf("the device failed: %w", err)

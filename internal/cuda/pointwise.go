@@ -1,0 +1,53 @@
+//go:build cuda
+
+package cuda
+
+// #include "taca.h"
+import "C"
+
+import "taca/internal/tensor"
+
+// spread is the geometry of kernels whose threads take four elements of a row:
+// blocks along the columns and down the rows, enough to fill the device.
+func (b *Backend) spread(rows, cols int) geometry {
+	across := max(1, (cols+4*256-1)/(4*256))
+	return geometry{x: across, y: min(rows, max(1, 16*b.limits.processors/across), 65535), threads: 256}
+}
+
+func (b *Backend) pointwise(kernel string, p C.taca_pointwise_args, dst tensor.Tensor) {
+	if dst.Rows == 0 || dst.Cols == 0 {
+		return
+	}
+	p.dst, p.rows, p.cols = matrix(dst), C.longlong(dst.Rows), C.longlong(dst.Cols)
+	b.launch(kernel, b.spread(dst.Rows, dst.Cols), fields(&p))
+}
+
+// GatedAdd is x += gate·y.
+func (b *Backend) GatedAdd(x, y, gate tensor.Tensor) {
+	tensor.CheckGatedAdd(x, y, gate)
+	b.pointwise("taca_gated_add", C.taca_pointwise_args{y: matrix(y), gate: matrix(gate)}, x)
+}
+
+// Activate is dst = act(x).
+func (b *Backend) Activate(dst, x tensor.Tensor, act tensor.Activation) {
+	tensor.CheckSame("Activate", dst, x)
+	b.pointwise("taca_activate", C.taca_pointwise_args{x: matrix(x), act: C.longlong(act)}, dst)
+}
+
+// Mul is dst = x·y.
+func (b *Backend) Mul(dst, x, y tensor.Tensor) {
+	tensor.CheckSame("Mul", dst, x, y)
+	b.pointwise("taca_mul", C.taca_pointwise_args{x: matrix(x), y: matrix(y)}, dst)
+}
+
+// Mix is dst = alpha·x + beta·y.
+func (b *Backend) Mix(dst tensor.Tensor, alpha float32, x tensor.Tensor, beta float32, y tensor.Tensor) {
+	tensor.CheckSame("Mix", dst, x, y)
+	b.pointwise("taca_mix", C.taca_pointwise_args{x: matrix(x), y: matrix(y), a: C.double(alpha), b: C.double(beta)}, dst)
+}
+
+// Copy is dst = src, converting the format.
+func (b *Backend) Copy(dst, src tensor.Tensor) {
+	tensor.CheckSame("Copy", dst, src)
+	b.pointwise("taca_copy", C.taca_pointwise_args{x: matrix(src)}, dst)
+}
