@@ -12,6 +12,22 @@ import (
 // cardPresent reports whether a card can be computed on.
 func cardPresent() bool { return cuda.Usable() }
 
+// shownCards lists the cards that the CUDA driver shows this process.
+func shownCards() ([]shownCard, error) {
+	cards, err := cuda.Cards()
+	var shown []shownCard
+	for _, c := range cards {
+		shown = append(shown, shownCard{c.Ordinal, c.Name, c.UUID, c.Capability, c.Memory})
+	}
+	return shown, err
+}
+
+// codeFor is what a card of this capability would run, or why nothing.
+func codeFor(capability int) string {
+	what, _ := cuda.Code(capability)
+	return what
+}
+
 // openCard opens cuda[:i].
 func openCard(h hardware) (tensor.Backend, error) {
 	i, err := h.ordinal()

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"taca/internal/cuda/nvml"
+	"taca/internal/tensor"
 )
 
 // listCards asks the CUDA driver what this process may compute on, and NVML
@@ -26,6 +27,17 @@ func listCards() cardList {
 		list.Remarks = append(list.Remarks, fmt.Sprintf("CUDA_VISIBLE_DEVICES is %q", visible))
 	}
 	return list
+}
+
+// cardMeter begins to watch the card that b computes on, until stop; read is
+// nil where b is no card.
+func cardMeter(b tensor.Backend) (read func() string, stop func()) {
+	card, ok := b.(interface{ UUID() string })
+	if !ok {
+		return nil, func() {}
+	}
+	m := nvml.NewMeter(nvml.Library(), card.UUID(), "")
+	return func() string { return m.Latest().String() }, m.Close
 }
 
 // shownCard is a card as the CUDA driver shows it to this process.

@@ -267,7 +267,7 @@ func fillIn(pattern string, seed int64, i, count int) string {
 }
 
 func (g *generation) close() {
-	g.progress.clear()
+	g.progress.close()
 	err := errors.Join(g.pipe.Close(), g.backend.Close())
 	if err != nil {
 		g.app.say("taca: %v", err)

@@ -42,6 +42,7 @@ func (g *generation) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	g.progress = newProgress(g.app, g.backend)
 	if g.opts.trace != "" {
 		if g.trace, err = newTraceWriter(g.opts.trace, g.backend); err != nil {
 			return err
@@ -50,10 +51,9 @@ func (g *generation) open(ctx context.Context) error {
 	}
 	g.record = record{Program: "taca " + version(), Model: lasting(g.settings.Model), Class: m.Class, Request: r, LoRAs: loras,
 		DType: strings.ToLower(d.String()), Backend: g.backend.Name()}
-	g.progress = newProgress(g.app)
 	g.pipe, err = pipeline.Open(ctx, m, g.backend, pipeline.Config{DType: d, LoRAs: loras}, g.watch)
 	if err != nil {
-		g.progress.clear()
+		g.progress.close()
 		return errors.Join(err, g.backend.Close())
 	}
 	g.record.Start = lasting(g.opts.latentsIn)

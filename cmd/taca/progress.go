@@ -11,6 +11,7 @@ import (
 	"golang.org/x/term"
 
 	"taca/internal/pipeline"
+	"taca/internal/tensor"
 )
 
 // progress shows how far a run is, on terminals only.
@@ -20,11 +21,17 @@ type progress struct {
 	stage   pipeline.Stage
 	prefix  string        // "2/4 " where several pictures are made
 	meter   func() string // what a card holds and draws, "14.2/23.6 GiB 287 W"; nil without one
+	stop    func()        // ends the meter
 	columns func() int    // the terminal's width; 0 where nobody knows
 }
 
-func newProgress(a *app) *progress {
-	return &progress{app: a, columns: func() int { return columns(a.stderr) }}
+// newProgress begins to watch b too, where that is a card and somebody looks.
+func newProgress(a *app, b tensor.Backend) *progress {
+	p := &progress{app: a, stop: func() {}, columns: func() int { return columns(a.stderr) }}
+	if a.terminal {
+		p.meter, p.stop = cardMeter(b)
+	}
+	return p
 }
 
 // picture says which of several pictures comes next.
@@ -110,6 +117,12 @@ func (p *progress) clear() {
 		_ = p.bar.Clear()
 		p.bar = nil
 	}
+}
+
+// close wipes the bar for good.
+func (p *progress) close() {
+	p.clear()
+	p.stop()
 }
 
 // timings are the seconds spent in each stage.

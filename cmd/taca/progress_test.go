@@ -33,7 +33,7 @@ func TestProgressMeter(t *testing.T) {
 		{"another stage", meter, reading, 200, pipeline.Event{Stage: pipeline.Encoding, Total: 2, What: "t5"}, "encoding t5"},
 	} {
 		said = c.says
-		p := newProgress(&app{})
+		p := newProgress(&app{}, nil)
 		p.meter, p.columns = c.meter, func() int { return c.columns }
 		if got := p.describe(c.event); got != c.want {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
@@ -46,7 +46,7 @@ func TestProgressMeter(t *testing.T) {
 func TestProgressFits(t *testing.T) {
 	const bar = 24 // cells, where nobody knows the terminal's width
 	var drawn bytes.Buffer
-	p := newProgress(&app{stderr: &drawn, terminal: true})
+	p := newProgress(&app{stderr: &drawn, terminal: true}, nil)
 	p.meter = func() string { return reading }
 	event := pipeline.Event{Stage: pipeline.Denoising, Total: 28, Gamma: 1.2}
 	width := 0
