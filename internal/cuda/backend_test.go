@@ -44,12 +44,11 @@ func BenchmarkVerbs(b *testing.B) {
 // step is a little model: q, k and v of blocks, with the noise level as the
 // scalar of the last verb.
 type step struct {
-	b       *Backend
-	x, v    tensor.Tensor
-	blocks  []tensor.Tensor
-	groups  []tensor.Group
-	gamma   float32
-	uploads float32
+	b      *Backend
+	x, v   tensor.Tensor
+	blocks []tensor.Tensor
+	groups []tensor.Group
+	gamma  float32
 }
 
 const (
@@ -59,7 +58,10 @@ const (
 
 func newStep(t *testing.T, b *Backend) *step {
 	s := &step{b: b, gamma: 1}
-	var err error
+	err := b.Reserve(1 << 20)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, to := range []*tensor.Tensor{&s.x, &s.v} {
 		if *to, err = b.New(stepRows, stepCols, tensor.BF16); err != nil {
 			t.Fatal(err)
@@ -249,7 +251,7 @@ func TestDrop(t *testing.T) {
 		}
 		b.Free(s.x)
 		b.Free(s.v)
-		temporary := 0
+		temporary := b.scratch.bytes
 		for _, c := range b.temporary.chunks {
 			temporary += c.bytes
 		}

@@ -95,9 +95,8 @@ func (b *Backend) join(w []uint64) bool {
 		return false
 	}
 	n := before[productBatch]
-	for _, at := range []int{productDst, productW, productBias} {
+	for at, stride := range map[int]uint64{productDst: before[productDstStride], productW: before[productWStride], productBias: before[productBiasStride]} {
 		step := w[at] - before[at] // from the first
-		stride := before[at-productDst+productDstStride]
 		switch {
 		case n == 1 && (int64(step) < 0 || at != productBias && step == 0):
 			return false

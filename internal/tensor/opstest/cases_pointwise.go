@@ -110,6 +110,7 @@ func gateCases() []testCase {
 			g := none
 			if gate != nil {
 				g = gate(s, p.cols)
+				s.weights.Need(nil)
 			}
 			s.b.GatedAdd(x, y, g)
 		}
