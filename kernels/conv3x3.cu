@@ -83,7 +83,7 @@ static __device__ __forceinline__ void write_rows(const taca_conv3x3_args& p, co
 #pragma unroll
             for (int half = 0; half < 2; half++) {
                 const int row = half * 8 + lane / 4, pair = n * 4 + lane % 4;
-                *(float2*)(mine + row * 64 + ((pair ^ (row & 3) << 2) << 1)) = make_float2(sum[i][n][2 * half], sum[i][n][2 * half + 1]);
+                store_pair(shared_address(mine) + row * 256 + ((pair ^ (row & 3) << 2) << 3), sum[i][n][2 * half], sum[i][n][2 * half + 1]);
             }
         __syncwarp();
 #pragma unroll

@@ -16,39 +16,42 @@
 
 enum { few_rows = 8 };
 
-// add_four adds four columns' products to the rows' sums.
-template <bool FOUR>
-static __device__ __forceinline__ void add_columns(float (&sum)[few_rows], const taca_linear_few_args& p, int o, int i) {
-    constexpr int n = FOUR ? 4 : 1;
-    float         w[n];
-    load<n>(p.w, o, i, w);
+// few_rows_product makes column o for ROWS rows at most.
+template <int ROWS, int N> static __device__ __forceinline__ void few_rows_product(const taca_linear_few_args& p, int o) {
+    const int lane = threadIdx.x & 31;
+    float     sum[ROWS] = {};
+#pragma unroll(ROWS == 1 ? 4 : 1)
+    for (int i = N * lane; i < p.in; i += N * 32) {
+        float w[N];
+        load<N>(p.w, o, i, w);
 #pragma unroll
-    for (int r = 0; r < few_rows; r++) {
-        if (r < p.rows) {
-            float x[n];
-            load<n>(p.x, r, i, x);
+        for (int r = 0; r < ROWS; r++) {
+            if (r < p.rows) {
+                float x[N];
+                load<N>(p.x, r, i, x);
 #pragma unroll
-            for (int e = 0; e < n; e++) sum[r] = fmaf(x[e], w[e], sum[r]);
+                for (int e = 0; e < N; e++) sum[r] = fmaf(x[e], w[e], sum[r]);
+            }
         }
-    }
-}
-
-extern "C" __global__ void __launch_bounds__(256) taca_linear_few(const taca_linear_few_args p) {
-    const int lane = threadIdx.x & 31, o = blockIdx.x * 8 + (threadIdx.x >> 5);
-    if (o >= p.out) return;
-    float sum[few_rows] = {};
-    if (fours(p.w, p.in) && fours(p.x, p.in)) {
-#pragma unroll 4
-        for (int i = 4 * lane; i < p.in; i += 128) add_columns<true>(sum, p, o, i);
-    } else {
-        for (int i = lane; i < p.in; i += 32) add_columns<false>(sum, p, o, i);
     }
     const float bias = p.bias.at ? load_one(p.bias, 0, o) : 0.f;
 #pragma unroll
-    for (int r = 0; r < few_rows; r++) {
+    for (int r = 0; r < ROWS; r++) {
         if (r < p.rows) {
             const float v = activate((float)p.alpha * warp_sum(sum[r]) + bias, (int)p.act);
             if (lane == 0) store_one(p.dst, r, o, p.beta != 0 ? v + (float)p.beta * load_one(p.dst, r, o) : v);
         }
     }
+}
+
+extern "C" __global__ void __launch_bounds__(256) taca_linear_few(const taca_linear_few_args p) {
+    const int o = blockIdx.x * 8 + (threadIdx.x >> 5);
+    if (o >= p.out) return;
+    const bool four = fours(p.w, p.in) && fours(p.x, p.in);
+    if (four && p.rows == 1)
+        few_rows_product<1, 4>(p, o);
+    else if (four)
+        few_rows_product<few_rows, 4>(p, o);
+    else
+        few_rows_product<few_rows, 1>(p, o);
 }

@@ -50,3 +50,9 @@ static __device__ __forceinline__ float exp2_fast(float x) {
     asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
     return y;
 }
+
+// store_pair writes two floats to shared memory at once: as an assignment the
+// compiler sometimes makes two of it, which meet in the same banks.
+static __device__ __forceinline__ void store_pair(u32 at, float first, float second) {
+    asm volatile("st.shared.v2.f32 [%0], {%1,%2};\n" ::"r"(at), "f"(first), "f"(second) : "memory");
+}

@@ -82,11 +82,16 @@ func (b *Backend) outOfMemory(bytes int, purpose string, free int) error {
 	}
 	return &tensor.DeviceError{Err: fmt.Errorf("%s: %s for %s do not fit: %s %s, %s in use by this run; "+
 		"use --offload stream, a smaller picture, or another device (taca devices)",
-		b.device.Name, gib(bytes), purpose, gib(free), what, gib(b.used))}
+		b.device.Name, size(bytes), purpose, size(free), what, size(b.used))}
 }
 
-// gib is bytes for people.
-func gib(bytes int) string { return fmt.Sprintf("%.2f GiB", float64(bytes)/(1<<30)) }
+// size is bytes for people.
+func size(bytes int) string {
+	if bytes < 1<<30 {
+		return fmt.Sprintf("%.1f MiB", float64(bytes)/(1<<20))
+	}
+	return fmt.Sprintf("%.2f GiB", float64(bytes)/(1<<30))
+}
 
 // free gives a segment back. Commands that use it must have finished.
 func (b *Backend) free(s *segment) {

@@ -82,7 +82,6 @@ public:
     Totals totals;
 
     Driver();
-    ~Driver();
 
     int capability() const { return capability_; }
     int version() const { return version_; }
@@ -118,7 +117,7 @@ public:
 private:
     CUresult step(Stream& s, bool& moved);
     CUresult advance(Stream& wanted);
-    void report() const;
+    void report();
 
     int capability_, version_, devices_;
     uint64_t limit_, used_ = 0, next_ = 0x10000;
