@@ -20,7 +20,7 @@ enum { any_rows = 8, any_keys = 32, any_columns = 512 / 32 };
 static __device__ __forceinline__ void fetch(float* to, int stride, const taca_matrix& m, long long head_column, int first, int count, int rows, int size) {
     for (int i = threadIdx.x; i < count * size; i += 32 * any_rows) {
         const int row = i / size, column = i % size;
-        to[row * stride + column] = first + row < rows ? load_one(m, first + row, head_column + column) : 0.f;
+        to[row * stride + column] = first + row < rows ? load_one_state(m, first + row, head_column + column) : 0.f;
     }
 }
 

@@ -74,8 +74,14 @@ static __device__ __forceinline__ void multiply_piece(float (&sum)[2][8][4], u32
 // write_rows hands the warp's sums over to its lanes row by row through its own
 // part of shared memory, so that whole sectors are written.
 static __device__ __forceinline__ void write_rows(const taca_conv3x3_args& p, const float (&sum)[2][8][4], float* mine) {
-    const int  lane = threadIdx.x & 31, warp = threadIdx.x >> 5, n0 = blockIdx.y * conv_channels;
+    const int  lane = threadIdx.x & 31, warp = threadIdx.x >> 5, column = lane % 16 * 4, o = blockIdx.y * conv_channels + column;
     const bool four = fours(p.dst, p.out);
+    float      bias[4] = {};
+    if (p.bias.at) {
+#pragma unroll
+        for (int e = 0; e < 4; e++)
+            if (o + e < p.out) bias[e] = load_one(p.bias, 0, o + e);
+    }
 #pragma unroll
     for (int i = 0; i < 2; i++) {
 #pragma unroll
@@ -88,14 +94,11 @@ static __device__ __forceinline__ void write_rows(const taca_conv3x3_args& p, co
         __syncwarp();
 #pragma unroll
         for (int part = 0; part < 8; part++) {
-            const int    row = part * 2 + lane / 16, column = lane % 16 * 4, o = n0 + column;
+            const int    row = part * 2 + lane / 16;
             const int    pixel = blockIdx.x * conv_pixels + warp * 32 + i * 16 + row;
             const float4 f = *(const float4*)(mine + row * 64 + ((column / 2 ^ (row & 3) << 2) << 1));
-            float        v[4] = {f.x, f.y, f.z, f.w};
+            const float  v[4] = {f.x + bias[0], f.y + bias[1], f.z + bias[2], f.w + bias[3]};
             if (pixel >= p.height * p.width) continue;
-#pragma unroll
-            for (int e = 0; e < 4; e++)
-                if (p.bias.at && o + e < p.out) v[e] += load_one(p.bias, 0, o + e);
             if (four && o < p.out) {
                 store<4>(p.dst, pixel, o, v);
                 continue;
@@ -146,7 +149,7 @@ extern "C" __global__ void __launch_bounds__(256) taca_conv3x3_any(const taca_co
 #pragma unroll
             for (int i = 0; i < any_tile; i += 16) {
                 const int from = neighbour(p, m0 + row + i, tap), o = n0 + row + i;
-                x[k][row + i] = channel < p.in && from >= 0 ? load_one(p.x, from, channel) : 0.f;
+                x[k][row + i] = channel < p.in && from >= 0 ? load_one_state(p.x, from, channel) : 0.f;
                 w[k][row + i] = channel < p.in && o < p.out ? load_one(p.w, o, tap * p.in + channel) : 0.f;
             }
             __syncthreads();

@@ -67,9 +67,37 @@ template <> __device__ __forceinline__ void load<4>(const taca_matrix& m, long l
     }
 }
 
+// load_state is load for activations, which are F32 or BF16.
+template <int N> static __device__ __forceinline__ void load_state(const taca_matrix& m, long long r, long long i, float (&v)[N]) {
+    const long long at = r * m.stride + i;
+    if (m.format == TACA_F32) {
+        const float* from = (const float*)m.at + at;
+        if (N == 4) {
+            const float4 f = *(const float4*)from;
+            v[0] = f.x, v[N / 4] = f.y, v[N / 2] = f.z, v[N - 1] = f.w;
+        } else {
+            v[0] = *from;
+        }
+    } else {
+        const unsigned short* from = (const unsigned short*)m.at + at;
+        if (N == 4) {
+            const uint2 u = *(const uint2*)from;
+            v[0] = bf16_low(u.x), v[N / 4] = bf16_high(u.x), v[N / 2] = bf16_low(u.y), v[N - 1] = bf16_high(u.y);
+        } else {
+            v[0] = bf16_low(*from);
+        }
+    }
+}
+
 static __device__ __forceinline__ float load_one(const taca_matrix& m, long long r, long long i) {
     float v[1];
     load<1>(m, r, i, v);
+    return v[0];
+}
+
+static __device__ __forceinline__ float load_one_state(const taca_matrix& m, long long r, long long i) {
+    float v[1];
+    load_state<1>(m, r, i, v);
     return v[0];
 }
 

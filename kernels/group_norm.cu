@@ -40,7 +40,7 @@ template <int N> static __device__ __forceinline__ moments unit_moments(const ta
     float shift = 0.f, sum = 0.f, squares = 0.f, n = 0.f;
     for (long long r = lo; r < hi; r += step) {
         float v[N];
-        load<N>(p.x, r, column, v);
+        load_state<N>(p.x, r, column, v);
         if (n == 0.f) shift = v[0];
 #pragma unroll
         for (int e = 0; e < N; e++) {
@@ -113,7 +113,7 @@ template <int N> static __device__ __forceinline__ void norm_rows(const taca_gro
         load_vector<N>(p.bias, biases, 0, i, bias);
         for (long long r = blockIdx.y; r < p.rows; r += gridDim.y) {
             float v[N];
-            load<N>(p.x, r, i, v);
+            load_state<N>(p.x, r, i, v);
 #pragma unroll
             for (int e = 0; e < N; e++) v[e] = activate(fmaf((v[e] - s.x) * s.y, gain[e], bias[e]), (int)p.act);
             store<N>(p.dst, r, i, v);

@@ -28,20 +28,23 @@ template <int ROWS, int N> static __device__ __forceinline__ void few_rows_produ
         for (int r = 0; r < ROWS; r++) {
             if (r < p.rows) {
                 float x[N];
-                load<N>(p.x, r, i, x);
+                load_state<N>(p.x, r, i, x);
 #pragma unroll
                 for (int e = 0; e < N; e++) sum[r] = fmaf(x[e], w[e], sum[r]);
             }
         }
     }
-    const float bias = p.bias.at ? load_one(p.bias, 0, o) : 0.f;
+    // Lane r takes row r from here on.
+    float mine = 0.f;
 #pragma unroll
     for (int r = 0; r < ROWS; r++) {
-        if (r < p.rows) {
-            const float v = activate((float)p.alpha * warp_sum(sum[r]) + bias, (int)p.act);
-            if (lane == 0) store_one(p.dst, r, o, p.beta != 0 ? v + (float)p.beta * load_one(p.dst, r, o) : v);
-        }
+        const float all = warp_sum(sum[r]);
+        if (lane == r) mine = all;
     }
+    if (lane >= p.rows) return;
+    mine = activate(fmaf((float)p.alpha, mine, p.bias.at ? load_one(p.bias, 0, o) : 0.f), (int)p.act);
+    if (p.beta != 0) mine = fmaf((float)p.beta, load_one_state(p.dst, lane, o), mine);
+    store_one(p.dst, lane, o, mine);
 }
 
 extern "C" __global__ void __launch_bounds__(256) taca_linear_few(const taca_linear_few_args p) {

@@ -27,12 +27,12 @@ template <int N> struct row_reader {
         for (int h = 0; h < norm_held; h++) {
             const int i = begin + h * step;
             if (i >= p.cols) continue;
-            if (FIRST) load<N>(p.x, row, i, held[h]);
+            if (FIRST) load_state<N>(p.x, row, i, held[h]);
             f(held[h], i);
         }
         for (long long i = begin + norm_held * step; i < p.cols; i += step) {
             float v[N];
-            load<N>(p.x, row, i, v);
+            load_state<N>(p.x, row, i, v);
             f(v, i);
         }
     }

@@ -21,8 +21,8 @@ template <class F> static __device__ __forceinline__ void each_element(const tac
 struct gated_add {
     template <int N> __device__ __forceinline__ void at(const taca_pointwise_args& p, long long r, long long i) const {
         float x[N], y[N], gate[N];
-        load<N>(p.dst, r, i, x);
-        load<N>(p.y, r, i, y);
+        load_state<N>(p.dst, r, i, x);
+        load_state<N>(p.y, r, i, y);
 #pragma unroll
         for (int e = 0; e < N; e++) gate[e] = 1.f;
         if (p.gate.at) load<N>(p.gate, 0, i, gate);
@@ -35,7 +35,7 @@ struct gated_add {
 struct activation {
     template <int N> __device__ __forceinline__ void at(const taca_pointwise_args& p, long long r, long long i) const {
         float x[N];
-        load<N>(p.x, r, i, x);
+        load_state<N>(p.x, r, i, x);
 #pragma unroll
         for (int e = 0; e < N; e++) x[e] = activate(x[e], (int)p.act);
         store<N>(p.dst, r, i, x);
@@ -45,8 +45,8 @@ struct activation {
 struct multiplication {
     template <int N> __device__ __forceinline__ void at(const taca_pointwise_args& p, long long r, long long i) const {
         float x[N], y[N];
-        load<N>(p.x, r, i, x);
-        load<N>(p.y, r, i, y);
+        load_state<N>(p.x, r, i, x);
+        load_state<N>(p.y, r, i, y);
 #pragma unroll
         for (int e = 0; e < N; e++) x[e] *= y[e];
         store<N>(p.dst, r, i, x);
@@ -56,8 +56,8 @@ struct multiplication {
 struct mixture {
     template <int N> __device__ __forceinline__ void at(const taca_pointwise_args& p, long long r, long long i) const {
         float x[N], y[N];
-        load<N>(p.x, r, i, x);
-        load<N>(p.y, r, i, y);
+        load_state<N>(p.x, r, i, x);
+        load_state<N>(p.y, r, i, y);
 #pragma unroll
         for (int e = 0; e < N; e++) x[e] = fmaf((float)p.a, x[e], (float)p.b * y[e]);
         store<N>(p.dst, r, i, x);

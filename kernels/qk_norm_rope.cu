@@ -31,7 +31,7 @@ static __device__ __forceinline__ void heads_of_fours(const taca_qk_norm_rope_ar
         const long long i = (head % p.heads) * p.head_size + column;
         const bool      mine = u < units;
         float           x[4] = {}, v[4];
-        if (mine) load<4>(p.x, r, i, x);
+        if (mine) load_state<4>(p.x, r, i, x);
         if (p.gain.at) {
             float sum = x[0] * x[0] + x[1] * x[1] + x[2] * x[2] + x[3] * x[3];
             for (int lane = lanes / 2; lane; lane >>= 1) sum += __shfl_xor_sync(0xffffffffu, sum, lane);
@@ -42,7 +42,11 @@ static __device__ __forceinline__ void heads_of_fours(const taca_qk_norm_rope_ar
         }
         if (!mine) continue;
         if (p.rope.at) {
-            load_vector<4>(p.rope, ropes, r, column, v);
+            if (ropes)
+                load_state<4>(p.rope, r, column, v);
+            else
+#pragma unroll
+                for (int e = 0; e < 4; e++) v[e] = load_one_state(p.rope, r, column + e);
             rotate(x, v);
         }
         store<4>(p.x, r, i, x);
@@ -58,19 +62,19 @@ static __device__ __forceinline__ void heads_by_warp(const taca_qk_norm_rope_arg
         if (p.gain.at) {
             float sum = 0.f;
             for (int i = lane; i < p.head_size; i += 32) {
-                const float x = load_one(p.x, r, begin + i);
+                const float x = load_one_state(p.x, r, begin + i);
                 sum = fmaf(x, x, sum);
             }
             factor = inverse_root(warp_sum(sum) / (float)p.head_size + (float)p.eps);
         }
         for (int i = 2 * lane; i < p.head_size; i += 64) {
-            float a = load_one(p.x, r, begin + i), b = load_one(p.x, r, begin + i + 1);
+            float a = load_one_state(p.x, r, begin + i), b = load_one_state(p.x, r, begin + i + 1);
             if (p.gain.at) {
                 a *= factor * load_one(p.gain, 0, i);
                 b *= factor * load_one(p.gain, 0, i + 1);
             }
             if (p.rope.at) {
-                const float c = load_one(p.rope, r, i), s = load_one(p.rope, r, i + 1), was = a;
+                const float c = load_one_state(p.rope, r, i), s = load_one_state(p.rope, r, i + 1), was = a;
                 a = was * c - b * s;
                 b = was * s + b * c;
             }

@@ -20,7 +20,12 @@ import (
 func TestSectors(t *testing.T) {
 	report := os.Getenv("TACA_TRAFFIC_CHILD")
 	if report != "" {
-		traffic(t)
+		b := device(t, Options{})
+		defer closes(t, b)
+		traffic(t, b)
+		if err := b.Sync(); err != nil {
+			t.Fatal(strings.TrimSpace(err.Error()))
+		}
 		return
 	}
 	report = filepath.Join(t.TempDir(), "stats.jsonl")
@@ -60,10 +65,8 @@ func TestSectors(t *testing.T) {
 // a group norm are some kilobytes.
 var wasteful = map[string]bool{"taca_group_stats": true}
 
-// traffic runs every kernel on aligned operands as a block has them.
-func traffic(t *testing.T) {
-	b := device(t, Options{})
-	defer closes(t, b)
+// traffic asks for every kernel on aligned operands as a block has them.
+func traffic(t *testing.T, b *Backend) {
 	const rows, cols, heads = 96, 3072, 24
 	fresh := func(rows, cols int, d tensor.DType) tensor.Tensor {
 		x, err := b.New(rows, cols, d)
@@ -96,7 +99,4 @@ func traffic(t *testing.T) {
 	channels := fresh(1, 128, tensor.F32)
 	b.GroupNorm(pixels, pixels, channels, channels, 32, 1e-6, tensor.SiLU)
 	b.Conv3x3(pixels, twice.RowRange(0, grid.Rows()), fresh(128, 9*128, tensor.BF16), tensor.Tensor{}, grid)
-	if err := b.Sync(); err != nil {
-		t.Fatal(strings.TrimSpace(err.Error()))
-	}
 }

@@ -40,7 +40,7 @@ var mayImport = map[string][]string{
 	"internal/tokenizer":         {},
 	"internal/picture":           {"internal/atomicfile"},
 	"internal/demo":              {"internal/checkpoint"},
-	"internal/policy":            {},
+	"internal/policy":            {"kernels"},
 	"internal/pipeline": {
 		"internal/tensor", "internal/checkpoint", "internal/dry", "internal/tokenizer",
 		"internal/model", "internal/model/", "internal/lora", "internal/sampler",

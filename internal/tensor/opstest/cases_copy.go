@@ -13,10 +13,10 @@ func copyCases() []testCase {
 	var all []testCase
 	for _, dst := range activationTypes {
 		for _, src := range weightTypes {
-			all = append(all, patterns(src, dst), gather(src, dst, false), gather(src, dst, true))
+			all = append(all, patterns(src, dst), gather(src, dst, 67, false), gather(src, dst, 67, true), gather(src, dst, 68, false))
 		}
 		for _, src := range activationTypes {
-			all = append(all, rounding(src, dst, false), rounding(src, dst, true), upsample(src, dst, false), upsample(src, dst, true))
+			all = append(all, rounding(src, dst, false), rounding(src, dst, true), upsample(src, dst, 19, false), upsample(src, dst, 19, true), upsample(src, dst, 20, false))
 		}
 	}
 	return all
@@ -68,25 +68,25 @@ func rounding(src, dst tensor.DType, strided bool) testCase {
 	}
 }
 
-func gather(src, dst tensor.DType, strided bool) testCase {
+func gather(src, dst tensor.DType, cols int, strided bool) testCase {
 	return testCase{
-		name:   fmt.Sprintf("Gather/%v→%v, strided %v", src, dst, strided),
+		name:   fmt.Sprintf("Gather/%d columns %v→%v, strided %v", cols, src, dst, strided),
 		result: dst, exact: true, strided: strided,
 		build: func(s *stage) (tensor.Tensor, func()) {
 			ids := []int32{0, 99, 7, 7, 98, 1, 0}
-			table, to := s.weight(100, 67, src, 1), s.blank(len(ids), 67, dst)
+			table, to := s.weight(100, cols, src, 1), s.blank(len(ids), cols, dst)
 			return to, func() { s.b.Gather(to, table, ids) }
 		},
 	}
 }
 
-func upsample(src, dst tensor.DType, strided bool) testCase {
+func upsample(src, dst tensor.DType, cols int, strided bool) testCase {
 	return testCase{
-		name:   fmt.Sprintf("Upsample2x/%v→%v, strided %v", src, dst, strided),
+		name:   fmt.Sprintf("Upsample2x/%d columns %v→%v, strided %v", cols, src, dst, strided),
 		result: dst, exact: true, strided: strided,
 		build: func(s *stage) (tensor.Tensor, func()) {
 			g := tensor.Grid{Height: 3, Width: 5}
-			x, to := s.input(g.Rows(), 19, src), s.blank(4*g.Rows(), 19, dst)
+			x, to := s.input(g.Rows(), cols, src), s.blank(4*g.Rows(), cols, dst)
 			return to, func() { s.b.Upsample2x(to, x, g) }
 		},
 	}

@@ -72,6 +72,9 @@ func linearCases() []testCase {
 	add := func(what string, l linear) { all = append(all, l.testCase(what)) }
 	for _, f := range every() {
 		add("formats", linear{n: 5, in: 67, out: 43, f: f, bias: true})
+		add("formats, even", linear{n: 3, in: 264, out: 24, f: f, bias: true, act: tensor.SiLU})
+		add("formats, one row", linear{n: 1, in: 1160, out: 24, f: f, bias: true})
+		add("formats, many rows", linear{n: 18, in: 72, out: 40, f: f, bias: true, act: tensor.GELUTanh})
 	}
 	for _, f := range usual {
 		for _, size := range [][3]int{
@@ -147,6 +150,7 @@ func lowRankCases() []testCase {
 	}
 	for _, f := range every() {
 		add("formats", lowRank{n: 5, in: 37, rank: 4, out: 23, f: f, by: 0.7})
+		add("formats, many rows", lowRank{n: 18, in: 40, rank: 8, out: 24, f: f, by: 0.7})
 	}
 	for _, f := range usual {
 		add("rank 1", lowRank{n: 3, in: 64, rank: 1, out: 64, f: f, by: -2})

@@ -14,6 +14,7 @@ type normed struct {
 	in         func(s *stage, rows, cols int, d tensor.DType) tensor.Tensor
 	inPlace    bool
 	moving     bool // the vectors are activations, as modulation makes them
+	shifted    bool // the vectors begin in the middle of others
 	scale      scale
 	strided    bool
 }
@@ -31,6 +32,9 @@ func (n normed) testCase(what string) testCase {
 			vector := s.vector
 			if n.moving {
 				vector = func(n int, d tensor.DType) tensor.Tensor { return s.input(1, n, d) }
+			}
+			if n.shifted {
+				vector = func(n int, d tensor.DType) tensor.Tensor { return s.vector(n+1, d).ColRange(1, n+1) }
 			}
 			a, b := vector(n.cols, n.f.w), vector(n.cols, n.f.w)
 			return dst, func() {
@@ -66,6 +70,10 @@ func normCasesOf(verb string) []testCase {
 	}
 	for _, f := range every() {
 		add("formats", normed{rows: 4, cols: 70, f: f})
+		add("formats, even", normed{rows: 3, cols: 136, f: f})
+		add("formats, shifted vectors", normed{rows: 3, cols: 136, f: f, shifted: true})
+		add("formats, long", normed{rows: 1, cols: 3600, f: f})
+		add("formats, long and odd", normed{rows: 1, cols: 1001, f: f})
 	}
 	for _, f := range usual {
 		for _, size := range [][2]int{{1, 64}, {3, 1}, {2, 2}, {5, 129}, {3, 1536}, {2, 4099}} {
@@ -130,6 +138,7 @@ func qkCases() []testCase {
 	for _, d := range activationTypes {
 		for _, w := range weightTypes {
 			add("formats", qk{rows: 3, heads: 2, size: 24, f: formats3{d, w, d}, gain: true, rope: true})
+			add("formats, even", qk{rows: 5, heads: 3, size: 32, f: formats3{d, w, d}, gain: true, rope: true})
 		}
 		f := formats3{d, tensor.BF16, d}
 		for _, size := range []int{2, 8, 16, 20, 32, 64, 128, 512} {

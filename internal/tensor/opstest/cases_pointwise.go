@@ -62,6 +62,7 @@ func binaryCases(verb string, do func(s *stage, dst, x, y tensor.Tensor)) []test
 		for _, y := range activationTypes {
 			for _, dst := range activationTypes {
 				add("formats", pointwise{rows: 3, cols: 67, f: formats3{x, y, dst}})
+				add("formats, even", pointwise{rows: 3, cols: 68, f: formats3{x, y, dst}})
 			}
 		}
 	}
@@ -92,6 +93,8 @@ func activateCases() []testCase {
 			for _, dst := range activationTypes {
 				p := pointwise{verb: "Activate", rows: 9, cols: 131, f: formats3{x, x, dst}, do: do, in: wide}
 				all = append(all, p.testCase(a.String()))
+				p.cols = 132
+				all = append(all, p.testCase(a.String()+", even"))
 			}
 			p := pointwise{verb: "Activate", rows: 9, cols: 33, f: formats3{x, x, x}, do: do, in: wide, alias: 1, strided: true}
 			all = append(all, p.testCase(a.String()+" in place"))
@@ -121,6 +124,8 @@ func gateCases() []testCase {
 			f := formats3{x, y, x}
 			for _, w := range weightTypes {
 				gated("gate "+w.String(), func(s *stage, n int) tensor.Tensor { return s.vector(n, w) }, pointwise{rows: 4, cols: 67, f: f})
+				gated("gate "+w.String()+", even", func(s *stage, n int) tensor.Tensor { return s.vector(n, w) }, pointwise{rows: 4, cols: 136, f: f})
+				gated("gate "+w.String()+", shifted", func(s *stage, n int) tensor.Tensor { return s.vector(n+1, w).ColRange(1, n+1) }, pointwise{rows: 2, cols: 136, f: f})
 			}
 			gated("no gate", nil, pointwise{rows: 4, cols: 67, f: f})
 		}

@@ -35,6 +35,8 @@ func convCases() []testCase {
 	}
 	for _, f := range every() {
 		add("formats", conv{grid: tensor.Grid{Height: 3, Width: 4}, in: 5, out: 7, f: f, bias: true})
+		add("formats, even", conv{grid: tensor.Grid{Height: 5, Width: 7}, in: 24, out: 20, f: f, bias: true})
+		add("formats, two tiles", conv{grid: tensor.Grid{Height: 9, Width: 15}, in: 40, out: 70, f: f, bias: true})
 	}
 	for _, f := range usual {
 		for _, g := range []tensor.Grid{{Height: 1, Width: 1}, {Height: 1, Width: 9}, {Height: 9, Width: 1}, {Height: 2, Width: 2}, {Height: 7, Width: 17}} {
@@ -84,6 +86,7 @@ func groupNormCases() []testCase {
 	}
 	for _, f := range every() {
 		add("formats", grouped{rows: 12, cols: 24, groups: 4, f: f})
+		add("formats, even", grouped{rows: 130, cols: 32, groups: 4, f: f, act: tensor.SiLU})
 	}
 	for _, f := range usual {
 		for _, a := range activations {
