@@ -117,7 +117,9 @@ template <> __device__ __forceinline__ void store<4>(const taca_matrix& m, long 
     if (m.format == TACA_F32)
         *(float4*)((float*)m.at + at) = make_float4(v[0], v[1], v[2], v[3]);
     else
-        *(uint2*)((unsigned short*)m.at + at) = make_uint2(pack(v[0], v[1]), pack(v[2], v[3]));
+        // As an assignment the compiler sometimes makes two stores of it, each
+        // of which touches every sector.
+        asm volatile("st.global.v2.b32 [%0], {%1,%2};" ::"l"((unsigned short*)m.at + at), "r"(pack(v[0], v[1])), "r"(pack(v[2], v[3])) : "memory");
 }
 
 static __device__ __forceinline__ void store_one(const taca_matrix& m, long long r, long long i, float value) {

@@ -21,37 +21,36 @@
 
 enum { block_queries = 128, block_threads = 128, strips = 2 }; // a warp has two strips of 16 queries
 
-// choose is a where bits is not 0, without a branch: given one, the compiler
-// makes two copies of all that follows.
-static __device__ __forceinline__ float choose(float a, float b, int bits) {
-    float r;
-    asm("{.reg .pred p; setp.ne.s32 p, %3, 0; selp.f32 %0, %1, %2, p;}" : "=f"(r) : "f"(a), "f"(b), "r"(bits));
-    return r;
-}
-
 // attention is what a thread knows of its block's queries.
 template <int D, int KEYS> struct attention {
-    enum { row_bytes = 2 * D, key_tiles = KEYS / 8, column_tiles = D / 8 };
+    enum { row_bytes = 2 * D, key_tiles = KEYS / 8, column_tiles = D / 8, hold_queries = D == 64 };
     typedef rows_reader<D, KEYS, block_threads> reader;
 
     const taca_attention_args& p;
-    const reader               key_reader, value_reader;
+    reader                     key_reader, value_reader;
     const int                  rows, first, lane, warp, tiles;
+    const bool                 tempered; // some of the block's rows are visual, and there is text
     const u32                  queries, keys, values; // in shared memory
     const float                plain, warm;           // factors of a logit in base 2
     u32                        query_at, key_at, value_at;
     int                        visual; // bit 2·strip + half: that row of the thread is visual
     float                      sums[strips][column_tiles][4], maximum[strips][2], total[strips][2];
+    float                      factor[strips][2];                        // of the logits of this run of tiles
+    u32                        query[hold_queries ? D / 16 : 1][strips][4]; // fragments, where there are registers for them
 
     __device__ __forceinline__ attention(const taca_attention_args& p)
-        : p(p), key_reader(p.k.at + blockIdx.y * row_bytes, p.k.stride), value_reader(p.v.at + blockIdx.y * row_bytes, p.v.stride),
+        : p(p), key_reader(p.k.at + blockIdx.y * row_bytes, p.k.stride, 0), value_reader(p.v.at + blockIdx.y * row_bytes, p.v.stride, 0),
           rows((int)p.rows), first(blockIdx.x * block_queries), lane(threadIdx.x & 31), warp(threadIdx.x >> 5),
-          tiles((rows + KEYS - 1) / KEYS), queries(shared_address(block_memory)), keys(queries + block_queries * row_bytes),
+          tiles((rows + KEYS - 1) / KEYS),
+          tempered(p.visual_lo < first + block_queries && p.visual_hi > first && p.text_lo < p.text_hi), queries(shared_address(block_memory)), keys(queries + block_queries * row_bytes),
           values(keys + KEYS * row_bytes), plain((float)p.scale * 1.4426950408889634f), warm(plain * (float)p.gamma) {
         const u32 r = lane & 7;
         query_at = (queries + (warp * 32 + (lane & 15)) * row_bytes) ^ (((lane >> 4) ^ r) << 4);
         key_at = (keys + ((lane >> 4) * 8 + r) * row_bytes) ^ (((lane >> 3 & 1) ^ r) << 4);
         value_at = (values + (lane & 15) * row_bytes) ^ (((lane >> 4) ^ r) << 4);
+        // Where registers allow it these are kept: left alone, the compiler makes
+        // them anew in every round.
+        if (hold_queries) asm volatile("" : "+r"(key_at), "+r"(value_at));
         visual = 0;
 #pragma unroll
         for (int i = 0; i < strips; i++) {
@@ -69,37 +68,45 @@ template <int D, int KEYS> struct attention {
         }
     }
 
-    // edge is the first tile from `tile` on that must be masked, or the end.
-    __device__ __forceinline__ int edge(int tile) const {
-        const bool tempered = p.visual_lo < first + block_queries && p.visual_hi > first && p.text_lo < p.text_hi;
-        const int  lo = (int)p.text_lo / KEYS, hi = (int)p.text_hi / KEYS;
-        int        next = rows % KEYS != 0 ? tiles - 1 : tiles;
-        if (tempered && p.text_hi % KEYS != 0 && hi >= tile && next > hi) next = hi;
-        if (tempered && p.text_lo % KEYS != 0 && lo >= tile && next > lo) next = lo;
-        return next;
-    }
-
-    __device__ __forceinline__ void logits(float (&s)[strips][key_tiles][4]) const {
+    // begin_run sets the factors of a run of tiles that are text altogether or
+    // not at all, and returns where it ends: at an end of the text, or of the
+    // whole tiles. At a tile that must be masked the run is empty.
+    __device__ __forceinline__ int begin_run(int tile) {
+        const int whole = rows / KEYS, key = tile * KEYS, lo = (int)p.text_lo, hi = (int)p.text_hi;
+        const int text = tempered && key >= lo && key < hi ? visual : 0;
 #pragma unroll
         for (int i = 0; i < strips; i++)
 #pragma unroll
-            for (int n = 0; n < key_tiles; n++)
+            for (int h = 0; h < 2; h++) factor[i][h] = text >> (2 * i + h) & 1 ? warm : plain;
+        if (tempered && lo > key) return min(whole, lo / KEYS);
+        if (tempered && hi > key) return min(whole, hi / KEYS);
+        return whole;
+    }
+
+    __device__ __forceinline__ void load_queries(u32 (&a)[strips][4], int k) const {
 #pragma unroll
-                for (int e = 0; e < 4; e++) s[i][n][e] = 0.f;
+        for (int i = 0; i < strips; i++)
+            load_fragments((query_at ^ ((k & 3) << 5)) + i * 16 * row_bytes + (k >> 2) * 128, a[i][0], a[i][1], a[i][2], a[i][3]);
+    }
+
+    __device__ __forceinline__ void logits(float (&s)[strips][key_tiles][4]) {
 #pragma unroll
         for (int k = 0; k < D / 16; k++) {
-            u32 a[strips][4];
-#pragma unroll
-            for (int i = 0; i < strips; i++)
-                load_fragments((query_at ^ ((k & 3) << 5)) + i * 16 * row_bytes + (k >> 2) * 128, a[i][0], a[i][1], a[i][2], a[i][3]);
+            u32(&a)[strips][4] = query[hold_queries ? k : 0];
+            if (!hold_queries) load_queries(a, k);
 #pragma unroll
             for (int n = 0; n < key_tiles; n += 2) {
                 u32 b0, b1, b2, b3;
                 load_fragments((key_at ^ ((k & 3) << 5)) + n * 8 * row_bytes + (k >> 2) * 128, b0, b1, b2, b3);
 #pragma unroll
                 for (int i = 0; i < strips; i++) {
-                    multiply_add(s[i][n], a[i], b0, b1);
-                    multiply_add(s[i][n + 1], a[i], b2, b3);
+                    if (k == 0) {
+                        multiply(s[i][n], a[i], b0, b1);
+                        multiply(s[i][n + 1], a[i], b2, b3);
+                    } else {
+                        multiply_add(s[i][n], a[i], b0, b1);
+                        multiply_add(s[i][n + 1], a[i], b2, b3);
+                    }
                 }
             }
         }
@@ -123,7 +130,7 @@ template <int D, int KEYS> struct attention {
     // raise lets the maxima follow. They may lag by 2^8, which F32 bears easily:
     // numerator and denominator have the same one. They are whole numbers, so
     // that scaling by their difference is exact.
-    __device__ __forceinline__ void raise(const float (&s)[strips][key_tiles][4], const float (&factor)[strips][2]) {
+    __device__ __forceinline__ void raise(const float (&s)[strips][key_tiles][4]) {
         float most[strips][2];
         bool  grown = false;
 #pragma unroll
@@ -158,7 +165,7 @@ template <int D, int KEYS> struct attention {
     }
 
     // weigh turns logits into exponentials and adds the values by them.
-    __device__ __forceinline__ void weigh(float (&s)[strips][key_tiles][4], const float (&factor)[strips][2]) {
+    __device__ __forceinline__ void weigh(float (&s)[strips][key_tiles][4]) {
 #pragma unroll
         for (int i = 0; i < strips; i++)
 #pragma unroll
@@ -191,28 +198,22 @@ template <int D, int KEYS> struct attention {
     }
 
     template <bool MASKED> __device__ __forceinline__ void step(int tile) {
-        float s[strips][key_tiles][4], factor[strips][2];
+        float s[strips][key_tiles][4];
         wait_copies<0>();
         __syncthreads();
         if (MASKED)
-            value_reader.any(values, tile * KEYS, rows);
+            value_reader.any(values, rows - tile * KEYS);
         else
-            value_reader.whole(values, tile * KEYS);
+            value_reader.whole(values);
         commit_copies();
         logits(s);
         wait_copies<0>();
         __syncthreads();
-        if (tile + 1 < tiles) key_reader.any(keys, (tile + 1) * KEYS, rows);
+        if (tile + 1 < tiles) key_reader.any(keys, rows - (tile + 1) * KEYS);
         commit_copies();
         if (MASKED) mask(s, tile);
-        const bool text = tile * KEYS >= p.text_lo && tile * KEYS < p.text_hi;
-        const int  both = text ? visual : 0;
-#pragma unroll
-        for (int i = 0; i < strips; i++)
-#pragma unroll
-            for (int h = 0; h < 2; h++) factor[i][h] = MASKED ? plain : choose(warm, plain, both & (1 << (2 * i + h)));
-        raise(s, factor);
-        weigh(s, factor);
+        raise(s);
+        weigh(s);
     }
 
     // store divides by the totals; the result takes the place of the warp's own
@@ -243,15 +244,26 @@ template <int D, int KEYS> struct attention {
     }
 
     __device__ __forceinline__ void run() {
-        const rows_reader<D, block_queries, block_threads> query_reader(p.q.at + blockIdx.y * row_bytes, p.q.stride);
-        query_reader.any(queries, first, rows);
-        key_reader.any(keys, 0, rows);
+        rows_reader<D, block_queries, block_threads> query_reader(p.q.at + blockIdx.y * row_bytes, p.q.stride, first);
+        query_reader.any(queries, rows - first);
+        if (hold_queries) {
+            commit_copies();
+            wait_copies<0>();
+            __syncthreads();
+#pragma unroll
+            for (int k = 0; k < (hold_queries ? D / 16 : 1); k++) load_queries(query[k], k);
+        }
+        key_reader.any(keys, rows);
         commit_copies();
         for (int tile = 0; tile < tiles;) {
-            const int end = edge(tile);
+            const int end = begin_run(tile);
+            if (tile == end) { // an end of the text or of the keys cuts this tile
+#pragma unroll
+                for (int i = 0; i < strips; i++) factor[i][0] = factor[i][1] = plain;
+                step<true>(tile++);
+            }
 #pragma unroll 1
             for (; tile < end; tile++) step<false>(tile);
-            if (tile < tiles) step<true>(tile++);
         }
         wait_copies<0>();
         store();

@@ -17,34 +17,36 @@ template <int D, int ROWS, int THREADS> struct rows_reader {
     enum { chunks = D / 8, apart = THREADS / chunks, passes = ROWS / apart };
     static_assert(apart % 8 == 0 && ROWS % apart == 0, "the swizzle is the same in every pass");
 
-    const unsigned short* from; // this thread's chunk of the first row
-    int                   stride, row;
-    u32                   to; // offset of the chunk in a tile
+    const char* from; // this thread's chunk of the next tile's first row
+    int         step; // bytes from one of its rows to the next
+    int         row;
+    u32         to; // offset of the chunk in a tile
 
-    __device__ __forceinline__ rows_reader(unsigned long long at, long long row_stride)
-        : from((const unsigned short*)at + (threadIdx.x / chunks) * row_stride + threadIdx.x % chunks * 8), stride((int)row_stride),
+    __device__ __forceinline__ rows_reader(unsigned long long at, long long row_stride, int first)
+        : from((const char*)at + (first + threadIdx.x / chunks) * row_stride * 2 + threadIdx.x % chunks * 16), step((int)row_stride * 2 * apart),
           row(threadIdx.x / chunks), to(chunk_offset<D>(threadIdx.x / chunks, threadIdx.x % chunks)) {}
 
-    // whole copies rows [first, first + ROWS).
-    __device__ __forceinline__ void whole(u32 tile, int first) const {
-        const unsigned short* g = from + (long long)first * stride;
+    // whole copies the next ROWS rows.
+    __device__ __forceinline__ void whole(u32 tile) {
 #pragma unroll
-        for (int i = 0; i < passes; i++) copy_async(tile + to + i * apart * (2 * D), g + (long long)i * apart * stride, 16);
+        for (int i = 0; i < passes; i++) copy_async(tile + to + i * apart * (2 * D), from + (long long)step * i, 16);
+        from += (long long)step * passes;
     }
 
-    // part copies those rows that are below rows, and zeros for the others.
-    __device__ __forceinline__ void part(u32 tile, int first, int rows) const {
+    // part copies the next rows, of which there are `left`, and then zeros.
+    __device__ __forceinline__ void part(u32 tile, int left) {
 #pragma unroll
         for (int i = 0; i < passes; i++) {
-            const bool there = first + row + i * apart < rows;
-            copy_async(tile + to + i * apart * (2 * D), from + (there ? (long long)(first + i * apart) * stride : 0), there ? 16 : 0);
+            const bool there = row + i * apart < left;
+            copy_async(tile + to + i * apart * (2 * D), there ? from + (long long)step * i : from - (long long)step / apart * row, there ? 16 : 0);
         }
+        from += (long long)step * passes;
     }
 
-    __device__ __forceinline__ void any(u32 tile, int first, int rows) const {
-        if (first + ROWS <= rows)
-            whole(tile, first);
+    __device__ __forceinline__ void any(u32 tile, int left) {
+        if (left >= ROWS)
+            whole(tile);
         else
-            part(tile, first, rows);
+            part(tile, left);
     }
 };

@@ -76,7 +76,7 @@ func TestKernelTable(t *testing.T) {
 			t.Errorf("sm_%s: the table has %v, the PTX %v", architecture, got, entries)
 		}
 		for name, k := range rows {
-			if k.LoopSpills > 0 {
+			if k.LoopSpills > 0 && !slices.Contains(notUsed[name], architecture) {
 				t.Errorf("sm_%s: %s spills %d times in its hot loop", architecture, name, k.LoopSpills)
 			}
 			if k.Blocks < 1 {
@@ -90,6 +90,10 @@ func TestKernelTable(t *testing.T) {
 		}
 	}
 }
+
+// notUsed is architectures on which a kernel is never launched: where a
+// multiprocessor has 100 KiB of shared memory, heads of 128 take the narrow tile.
+var notUsed = map[string][]string{"taca_attention_128": {"86", "89", "120"}, "taca_attention_128_narrow": {"80", "90", "100"}}
 
 // perProduct is the most instructions per HMMA on sm_80: beside FlashAttention-2's
 // 3.44 for heads of 128 and 4.34 for heads of 64, counted by the same rule.
