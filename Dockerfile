@@ -1,7 +1,7 @@
 # taca with its CUDA backend. Build and run:
 #
 #   docker build -t taca .
-#   docker run --rm --gpus all -v "$PWD:/work" taca generate -p "a red cube" -o /work/cube.png
+#   docker run --rm --gpus all taca generate -p "a red cube" -o - > cube.png
 #
 # The kernels' images are in the repository; to make them anew, run
 # scripts/build-kernels in the first stage.

@@ -20,18 +20,6 @@ type attentionCase struct {
 	every             int     // which rows are compared
 }
 
-// TestRealShapes is one head of FLUX.1 and of SD3.5 at 1024×1024.
-func TestRealShapes(t *testing.T) {
-	b := device(t, Options{})
-	defer closes(t, b)
-	for _, c := range []attentionCase{
-		{rows: 4608, heads: 1, size: 128, text: tensor.Span{Hi: 512}, visual: tensor.Span{Lo: 512, Hi: 4608}, gamma: 1.5, sharp: 1, every: 37},
-		{rows: 4429, heads: 1, size: 64, text: tensor.Span{Hi: 333}, visual: tensor.Span{Lo: 333, Hi: 4429}, gamma: 1.5, sharp: 1, every: 37},
-	} {
-		c.check(t, b)
-	}
-}
-
 // TestEdges moves the number of rows and both edges of both spans through all
 // residues of a tile.
 func TestEdges(t *testing.T) {
@@ -53,6 +41,18 @@ func TestEdges(t *testing.T) {
 			attentionCase{rows: 257, heads: 2, size: size, gamma: 2, sharp: amplitude, every: 1,
 				text: tensor.Span{Hi: 70}, visual: tensor.Span{Lo: 70, Hi: 257}}.check(t, b)
 		}
+	}
+}
+
+// TestRealShapes is one head of FLUX.1 and of SD3.5 at 1024×1024.
+func TestRealShapes(t *testing.T) {
+	b := device(t, Options{})
+	defer closes(t, b)
+	for _, c := range []attentionCase{
+		{rows: 4608, heads: 1, size: 128, text: tensor.Span{Hi: 512}, visual: tensor.Span{Lo: 512, Hi: 4608}, gamma: 1.5, sharp: 1, every: 37},
+		{rows: 4429, heads: 1, size: 64, text: tensor.Span{Hi: 333}, visual: tensor.Span{Lo: 333, Hi: 4429}, gamma: 1.5, sharp: 1, every: 37},
+	} {
+		c.check(t, b)
 	}
 }
 
