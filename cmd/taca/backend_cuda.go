@@ -4,6 +4,8 @@ package main
 
 import (
 	"fmt"
+	"strconv"
+	"strings"
 
 	"taca/internal/cuda"
 	"taca/internal/tensor"
@@ -39,4 +41,17 @@ func openCard(h hardware) (tensor.Backend, error) {
 		return nil, deviceError{fmt.Errorf("device %s: %w", h.device, err)}
 	}
 	return b, nil
+}
+
+// ordinal is the i of cuda:i, 0 without.
+func (h hardware) ordinal() (int, error) {
+	_, number, given := strings.Cut(h.device, ":")
+	if !given {
+		return 0, nil
+	}
+	i, err := strconv.Atoi(number)
+	if err != nil || i < 0 {
+		return 0, usagef("device %q: write cuda or cuda:0, cuda:1, ...", h.device)
+	}
+	return i, nil
 }

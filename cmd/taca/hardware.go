@@ -45,18 +45,5 @@ func parseSize(flag, text string) (int, error) {
 	return int(n * factor), nil
 }
 
-// ordinal is the i of cuda:i, 0 without.
-func (h hardware) ordinal() (int, error) {
-	_, number, given := strings.Cut(h.device, ":")
-	if !given {
-		return 0, nil
-	}
-	i, err := strconv.Atoi(number)
-	if err != nil || i < 0 {
-		return 0, usagef("device %q: write cuda or cuda:0, cuda:1, ...", h.device)
-	}
-	return i, nil
-}
-
 // onCard reports whether --device names a card.
 func (h hardware) onCard() bool { return h.device == "cuda" || strings.HasPrefix(h.device, "cuda:") }

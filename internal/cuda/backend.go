@@ -42,14 +42,12 @@ type Backend struct {
 	capacity int  // bytes this run may use
 	limited  bool // capacity is the user's
 	used     int  // bytes taken
-	peak     int
 	sets     []*set
 	binding  *set // what groups are made for now
 	ring     ring
 	copier   *copier
 
-	launches, products, waits int
-	err                       error
+	err error
 }
 
 // limits is what geometry depends on.
@@ -119,7 +117,7 @@ func (b *Backend) start(limit int) error {
 		return &tensor.DeviceError{Err: err}
 	}
 	b.copier = &copier{thread: copying, main: b}
-	if err := b.do("make a stream", func() { b.copier.stream, b.copier.loaded = driver.NewStream(), driver.NewEvent(false) }); err != nil {
+	if err := b.do("make a stream", func() { b.copier.stream, b.copier.loaded = driver.NewStream(), driver.NewEvent() }); err != nil {
 		return err
 	}
 	var opened error

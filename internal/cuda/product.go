@@ -62,7 +62,6 @@ func (b *Backend) multiply(p product) {
 	if b.err != nil {
 		return
 	}
-	b.products++
 	if !b.join(w[:]) {
 		b.enqueue(runProduct, w[:])
 	}

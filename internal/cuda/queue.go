@@ -60,7 +60,6 @@ func (b *Backend) launch(name string, g geometry, params []uint64) {
 	if !ok {
 		id = b.load(name)
 	}
-	b.launches++
 	b.enqueue(runKernel, []uint64{uint64(id), uint64(g.x), uint64(max(g.y, 1)), uint64(max(g.z, 1)),
 		uint64(g.threads), uint64(g.shared)}, params)
 }
@@ -95,7 +94,6 @@ func (b *Backend) flush() {
 func (b *Backend) wait() {
 	b.flush()
 	if b.err == nil {
-		b.waits++
 		if err := b.do("run the model", func() { b.stream.Synchronize() }); err != nil {
 			b.fail(err)
 		}

@@ -55,7 +55,7 @@ func (r *ring) grow(bytes int) error {
 		}
 		s := &slot{memory: m}
 		r.slots = append(r.slots, s)
-		err = r.of.thread.Do("make events", func() { s.ready, s.free = driver.NewEvent(false), driver.NewEvent(false) })
+		err = r.of.thread.Do("make events", func() { s.ready, s.free = driver.NewEvent(), driver.NewEvent() })
 		if err != nil {
 			return err
 		}
@@ -213,7 +213,7 @@ func (c *copier) fetch(s *slot, members []member, wait bool) error {
 func (c *copier) copy(to uint64, members []member) {
 	if c.chunks == nil {
 		for range chunkCount {
-			c.chunks = append(c.chunks, chunk{at: uint64(uintptr(driver.HostAlloc(chunkBytes))), left: driver.NewEvent(false)})
+			c.chunks = append(c.chunks, chunk{at: uint64(uintptr(driver.HostAlloc(chunkBytes))), left: driver.NewEvent()})
 		}
 	}
 	for _, m := range members {

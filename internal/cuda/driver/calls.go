@@ -6,7 +6,6 @@ package driver
 import "C"
 
 import (
-	"time"
 	"unsafe"
 
 	"github.com/mumax/3/cuda/cu"
@@ -22,13 +21,6 @@ func stream(s cu.Stream) C.CUstream       { return handle[C.CUstream](uintptr(s)
 // memory.
 func SetMaxDynamicShared(f cu.Function, bytes int) {
 	check(C.cuFuncSetAttribute(function(f), C.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, C.int(bytes)))
-}
-
-// MaxActiveBlocks is how many blocks of f one multiprocessor runs at once.
-func MaxActiveBlocks(f cu.Function, threads, shared int) int {
-	var n C.int
-	check(C.cuOccupancyMaxActiveBlocksPerMultiprocessor(&n, function(f), C.int(threads), C.size_t(shared)))
-	return int(n)
 }
 
 // Launch puts a kernel on a stream. words is its one parameter, a struct of
@@ -64,14 +56,10 @@ func HostFree(at unsafe.Pointer) { cu.MemFreeHost(at) }
 // Event is a point in a stream that others can wait for.
 type Event struct{ event C.CUevent }
 
-// NewEvent makes an event; one with timing can be given to Elapsed.
-func NewEvent(timing bool) Event {
-	flags := C.uint(C.CU_EVENT_DISABLE_TIMING)
-	if timing {
-		flags = C.CU_EVENT_DEFAULT
-	}
+// NewEvent makes an event, which has no time, only an order.
+func NewEvent() Event {
 	var e Event
-	check(C.cuEventCreate(&e.event, flags))
+	check(C.cuEventCreate(&e.event, C.CU_EVENT_DISABLE_TIMING))
 	return e
 }
 
@@ -86,10 +74,3 @@ func (e Event) Destroy() { check(C.cuEventDestroy_v2(e.event)) }
 
 // WaitEvent makes what is put on a stream from now on wait for an event.
 func WaitEvent(s cu.Stream, e Event) { check(C.cuStreamWaitEvent(stream(s), e.event, 0)) }
-
-// Elapsed is the time between two events with timing that have come.
-func Elapsed(from, to Event) time.Duration {
-	var ms C.float
-	check(C.cuEventElapsedTime(&ms, from.event, to.event))
-	return time.Duration(float64(ms) * float64(time.Millisecond))
-}

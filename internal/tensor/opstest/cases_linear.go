@@ -85,6 +85,7 @@ func linearCases() []testCase {
 		}
 		for _, a := range activations {
 			add(a.String(), linear{n: 9, in: 40, out: 24, f: f, bias: true, act: a})
+			add(a.String()+", few rows", linear{n: 4, in: 12, out: 160, f: f, bias: true, act: a})
 		}
 		add("no bias", linear{n: 9, in: 40, out: 24, f: f})
 		add("strided", linear{n: 9, in: 41, out: 27, f: f, bias: true, act: tensor.SiLU, strided: true})
