@@ -1,172 +1,216 @@
-// Streams, events and graphs.
+// Streams and events.
 #include "driver.hpp"
 
 using sim::driver;
 
-SIM_CALL cuStreamCreate(CUstream* stream, unsigned flags) {
-    SIM_READY;
-    *stream = d.handle<CUstream>();
-    d.streams[*stream] = std::make_unique<Stream>();
-    d.streams[*stream]->blocking = !(flags & CU_STREAM_NON_BLOCKING);
+namespace sim {
+namespace {
+
+// captured answers calls that ask about work of a stream that captures.
+CUresult captured(Stream& s) {
+    if (!s.capture) return CUDA_SUCCESS;
+    s.capture->invalid = true;
+    return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
+}
+
+bool isDone(const TaskRef& task) { return !task || task->done; }
+
+// lastOf is what waiting for a stream waits for; the default stream's work
+// follows that of all streams that are ordered with it.
+std::vector<TaskRef> lastOf(Context& c, const Stream& s) {
+    std::vector<TaskRef> last;
+    if (!isDone(s.last)) last.push_back(s.last);
+    if (s.isDefault)
+        for (const TaskRef& t : c.pending)
+            if (t->blocking && !t->done) last.push_back(t);
+    return last;
+}
+
+// join lets a stream wait for an event of a capture, which makes it part of it.
+CUresult join(Stream& s, const Event& e) {
+    if (e.capture && e.capture->ended) return CUDA_ERROR_CAPTURED_EVENT;
+    if (s.capture && s.capture->invalid) return CUDA_ERROR_STREAM_CAPTURE_INVALIDATED;
+    if (!e.capture) {
+        s.capture->invalid = true;
+        return CUDA_ERROR_STREAM_CAPTURE_ISOLATION;
+    }
+    if (s.isDefault) {
+        e.capture->invalid = true;
+        return CUDA_ERROR_STREAM_CAPTURE_IMPLICIT;
+    }
+    if (s.capture && s.capture != e.capture) {
+        s.capture->invalid = e.capture->invalid = true;
+        return CUDA_ERROR_STREAM_CAPTURE_MERGE;
+    }
+    if (!s.capture) {
+        s.capture = e.capture;
+        s.frontier.clear();
+        s.capture->members.push_back(&s);
+    }
+    s.frontier.insert(s.frontier.end(), e.nodes.begin(), e.nodes.end());
     return CUDA_SUCCESS;
 }
 
+}  // namespace
+}  // namespace sim
+
+SIM_CALL cuStreamCreateWithPriority(CUstream* stream, unsigned flags, int priority) {
+    SIM_ENTER;
+    SIM_NEED(stream && flags <= CU_STREAM_NON_BLOCKING);
+    auto made = std::make_shared<Stream>();
+    made->context = c;
+    made->blocking = !(flags & CU_STREAM_NON_BLOCKING);
+    made->priority = priority;
+    *stream = d.handle<CUstream>();
+    d.streams[*stream] = made;
+    d.changed();
+    return CUDA_SUCCESS;
+}
+
+SIM_CALL cuStreamCreate(CUstream* stream, unsigned flags) { return cuStreamCreateWithPriority(stream, flags, 0); }
+
+// Work under way goes on without its stream.
 SIM_CALL cuStreamDestroy_v2(CUstream stream) {
-    SIM_READY;
-    if (!stream || !d.stream(stream)) return CUDA_ERROR_INVALID_HANDLE;
-    if (CUresult r = d.drain(d.stream(stream))) return r;
+    SIM_ENTER;
+    Stream* s = look(d.streams, stream);
+    if (!s) return CUDA_ERROR_INVALID_HANDLE;
+    if (s->capture) {
+        if (s->capture->origin == s) {
+            d.endCapture(*s->capture);
+        } else {
+            s->capture->invalid = true;
+            auto& members = s->capture->members;
+            for (Stream*& m : members)
+                if (m == s) m = s->capture->origin;
+        }
+    }
     d.streams.erase(stream);
+    d.changed();
     return CUDA_SUCCESS;
 }
 
 SIM_CALL cuStreamSynchronize(CUstream stream) {
-    SIM_READY;
-    Stream* s = d.stream(stream);
+    SIM_ENTER;
+    Stream* s = d.stream(*c, stream);
     if (!s) return CUDA_ERROR_INVALID_HANDLE;
-    if (s->capturing) return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
+    if (CUresult r = captured(*s)) return r;
     d.totals.hostWaits++;
-    return d.drain(s);
+    return d.waitFor(*s->context, lastOf(*s->context, *s));
 }
 
+// A poll that finds work brings it on a little.
 SIM_CALL cuStreamQuery(CUstream stream) {
-    SIM_READY;
-    Stream* s = d.stream(stream);
+    SIM_ENTER;
+    Stream* s = d.stream(*c, stream);
     if (!s) return CUDA_ERROR_INVALID_HANDLE;
-    return s->entries.empty() ? CUDA_SUCCESS : CUDA_ERROR_NOT_READY;
+    if (CUresult r = captured(*s)) return r;
+    const auto last = lastOf(*s->context, *s);
+    if (last.empty()) return CUDA_SUCCESS;
+    if (CUresult r = d.nudge(*s->context, last.front())) return r;
+    return CUDA_ERROR_NOT_READY;
 }
 
-// A host function may not call the driver; that of the simulated cuBLASLt only
-// asks where memory is.
-SIM_CALL cuLaunchHostFunc(CUstream stream, CUhostFn function, void* data) {
-    SIM_READY;
-    return d.put(stream, {[=] {
-                     function(data);
-                     return driver().broken;
-                 }, nullptr, nullptr, 0});
+SIM_CALL cuStreamGetFlags(CUstream stream, unsigned* flags) {
+    SIM_ENTER;
+    Stream* s = d.stream(*c, stream);
+    if (!s) return CUDA_ERROR_INVALID_HANDLE;
+    SIM_NEED(flags);
+    *flags = s->blocking ? CU_STREAM_DEFAULT : CU_STREAM_NON_BLOCKING;
+    return CUDA_SUCCESS;
+}
+
+SIM_CALL cuStreamGetPriority(CUstream stream, int* priority) {
+    SIM_ENTER;
+    Stream* s = d.stream(*c, stream);
+    if (!s) return CUDA_ERROR_INVALID_HANDLE;
+    SIM_NEED(priority);
+    *priority = s->priority;
+    return CUDA_SUCCESS;
+}
+
+SIM_CALL cuStreamWaitEvent(CUstream stream, CUevent event, unsigned) {
+    SIM_ENTER;
+    Stream* s = d.stream(*c, stream);
+    Event* e = look(d.events, event);
+    if (!s || !e) return CUDA_ERROR_INVALID_HANDLE;
+    if (s->capture || e->capture) return join(*s, *e);
+    if (isDone(e->task)) return CUDA_SUCCESS;  // an event that was never recorded holds nobody up
+    TaskRef wait;
+    if (CUresult r = d.put(*s, {}, &wait)) return r;
+    if (!wait->done && !isDone(e->task)) wait->after.push_back(e->task);
+    return CUDA_SUCCESS;
 }
 
 SIM_CALL cuEventCreate(CUevent* event, unsigned flags) {
-    SIM_READY;
+    SIM_ENTER;
+    SIM_NEED(event && flags <= 7);
     if (d.fails("event")) return CUDA_ERROR_OUT_OF_MEMORY;
+    auto made = std::make_shared<Event>();
+    made->context = c;
+    made->timing = !(flags & CU_EVENT_DISABLE_TIMING);
     *event = d.handle<CUevent>();
-    d.events[*event] = std::make_shared<Event>();
-    d.events[*event]->timing = !(flags & CU_EVENT_DISABLE_TIMING);
+    d.events[*event] = made;
+    d.changed();
     return CUDA_SUCCESS;
 }
 
 SIM_CALL cuEventDestroy_v2(CUevent event) {
-    SIM_READY;
-    return d.events.erase(event) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
+    SIM_ENTER;
+    if (!d.events.erase(event)) return CUDA_ERROR_INVALID_HANDLE;
+    d.changed();
+    return CUDA_SUCCESS;
 }
 
 SIM_CALL cuEventRecord(CUevent event, CUstream stream) {
-    SIM_READY;
-    const auto found = d.events.find(event);
-    if (found == d.events.end()) return CUDA_ERROR_INVALID_HANDLE;
-    return d.put(stream, {nullptr, nullptr, found->second, ++found->second->recorded});
+    SIM_ENTER;
+    Stream* s = d.stream(*c, stream);
+    Event* e = look(d.events, event);
+    if (!s || !e || e->context != s->context) return CUDA_ERROR_INVALID_HANDLE;
+    if (s->capture) {
+        if (s->capture->invalid) return CUDA_ERROR_STREAM_CAPTURE_INVALIDATED;
+        e->capture = s->capture;
+        e->nodes = s->frontier;
+        e->task = nullptr;
+        return CUDA_SUCCESS;
+    }
+    if (CUresult r = d.put(*s, {}, &e->task)) return r;
+    e->capture = nullptr;
+    return CUDA_SUCCESS;
 }
 
-// An event that was never recorded holds nobody up.
-SIM_CALL cuStreamWaitEvent(CUstream stream, CUevent event, unsigned) {
-    SIM_READY;
-    const auto found = d.events.find(event);
-    if (found == d.events.end()) return CUDA_ERROR_INVALID_HANDLE;
-    if (found->second->recorded == found->second->come) return CUDA_SUCCESS;
-    return d.put(stream, {nullptr, found->second, nullptr, found->second->recorded});
-}
+SIM_CALL cuEventRecordWithFlags(CUevent event, CUstream stream, unsigned) { return cuEventRecord(event, stream); }
 
 SIM_CALL cuEventQuery(CUevent event) {
-    SIM_READY;
-    const auto found = d.events.find(event);
-    if (found == d.events.end()) return CUDA_ERROR_INVALID_HANDLE;
-    return found->second->come == found->second->recorded ? CUDA_SUCCESS : CUDA_ERROR_NOT_READY;
+    SIM_ENTER;
+    Event* e = look(d.events, event);
+    if (!e) return CUDA_ERROR_INVALID_HANDLE;
+    if (CUresult r = d.refuse()) return r;
+    if (e->capture) return CUDA_ERROR_CAPTURED_EVENT;
+    if (isDone(e->task)) return CUDA_SUCCESS;
+    if (CUresult r = d.nudge(*e->context, e->task)) return r;
+    return CUDA_ERROR_NOT_READY;
 }
 
 SIM_CALL cuEventSynchronize(CUevent event) {
-    SIM_READY;
-    const auto found = d.events.find(event);
-    if (found == d.events.end()) return CUDA_ERROR_INVALID_HANDLE;
+    SIM_ENTER;
+    Event* e = look(d.events, event);
+    if (!e) return CUDA_ERROR_INVALID_HANDLE;
+    if (CUresult r = d.refuse()) return r;
+    if (e->capture) return CUDA_ERROR_CAPTURED_EVENT;
     d.totals.hostWaits++;
-    const std::shared_ptr<Event> e = found->second;
-    return d.arrive(*e, e->recorded);
+    return isDone(e->task) ? CUDA_SUCCESS : d.waitFor(*e->context, {e->task});
 }
 
-// No time passes here.
-SIM_CALL cuEventElapsedTime(float* milliseconds, CUevent, CUevent) {
-    *milliseconds = 0;
+// The time is the host's, and says nothing about a device's.
+SIM_CALL cuEventElapsedTime(float* milliseconds, CUevent from, CUevent to) {
+    SIM_ENTER;
+    SIM_NEED(milliseconds);
+    const Event *a = look(d.events, from), *b = look(d.events, to);
+    if (!a || !b || !a->timing || !b->timing || !a->task || !b->task) return CUDA_ERROR_INVALID_HANDLE;
+    if (!a->task->done || !b->task->done) return CUDA_ERROR_NOT_READY;
+    *milliseconds = float(b->task->time - a->task->time);
     return CUDA_SUCCESS;
 }
 
-SIM_CALL cuStreamBeginCapture_v2(CUstream stream, CUstreamCaptureMode) {
-    SIM_READY;
-    Stream* s = d.stream(stream);
-    if (!s || !stream) return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
-    if (s->capturing) return CUDA_ERROR_ILLEGAL_STATE;
-    s->capturing = std::make_shared<Graph>();
-    s->captureFailed = false;
-    return CUDA_SUCCESS;
-}
-
-SIM_CALL cuStreamEndCapture(CUstream stream, CUgraph* graph) {
-    SIM_READY;
-    Stream* s = d.stream(stream);
-    if (!s || !s->capturing) return CUDA_ERROR_ILLEGAL_STATE;
-    const std::shared_ptr<Graph> captured = std::move(s->capturing);
-    s->capturing = nullptr;
-    if (s->captureFailed) return CUDA_ERROR_STREAM_CAPTURE_INVALIDATED;
-    *graph = d.handle<CUgraph>();
-    d.graphs[*graph] = captured;
-    return CUDA_SUCCESS;
-}
-
-SIM_CALL cuGraphGetNodes(CUgraph graph, CUgraphNode*, size_t* count) {
-    SIM_READY;
-    if (!d.graphs.count(graph)) return CUDA_ERROR_INVALID_HANDLE;
-    *count = d.graphs[graph]->nodes.size();
-    return CUDA_SUCCESS;
-}
-
-SIM_CALL cuGraphInstantiateWithFlags(CUgraphExec* exec, CUgraph graph, unsigned long long) {
-    SIM_READY;
-    if (!d.graphs.count(graph)) return CUDA_ERROR_INVALID_HANDLE;
-    *exec = d.handle<CUgraphExec>();
-    d.executables[*exec] = std::make_shared<Graph>(*d.graphs[graph]);
-    return CUDA_SUCCESS;
-}
-
-SIM_CALL cuGraphLaunch(CUgraphExec exec, CUstream stream) {
-    SIM_READY;
-    const auto found = d.executables.find(exec);
-    if (found == d.executables.end()) return CUDA_ERROR_INVALID_HANDLE;
-    d.totals.graphLaunches++;
-    d.totals.nodes += found->second->nodes.size();
-    for (const Work& node : found->second->nodes)
-        if (CUresult r = d.put(stream, {node, nullptr, nullptr, 0})) return r;
-    return CUDA_SUCCESS;
-}
-
-SIM_CALL cuGraphDestroy(CUgraph graph) {
-    SIM_READY;
-    return d.graphs.erase(graph) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
-}
-
-SIM_CALL cuGraphExecDestroy(CUgraphExec exec) {
-    SIM_READY;
-    return d.executables.erase(exec) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
-}
-
-// What the simulated cuBLASLt asks while a host function runs: may n bytes at
-// an address be read, or written; and that a product was made.
-extern "C" __attribute__((visibility("default"))) int tacasim_readable(uint64_t at, uint64_t bytes) {
-    return driver().memory.holds(at, bytes) && driver().memory.initialised(at, bytes);
-}
-extern "C" __attribute__((visibility("default"))) int tacasim_writable(uint64_t at, uint64_t bytes) {
-    if (!driver().memory.holds(at, bytes)) return 0;
-    driver().memory.wrote(at, bytes);
-    return 1;
-}
-extern "C" __attribute__((visibility("default"))) void tacasim_product(double flops) {
-    driver().totals.products++;
-    driver().totals.productFlops += flops;
-}
-extern "C" __attribute__((visibility("default"))) void tacasim_break(int result) { driver().breakWith(CUresult(result)); }
+#undef cuEventElapsedTime_v2
+SIM_CALL cuEventElapsedTime_v2(float* milliseconds, CUevent from, CUevent to) { return cuEventElapsedTime(milliseconds, from, to); }
