@@ -139,14 +139,14 @@ func (b *Backend) start(limit int) error {
 // loadImages loads the machine code for this card, or, for a card that is
 // newer than the images, the PTX that the driver compiles.
 func (b *Backend) loadImages() {
-	if err := driver.Try(func() { b.module = driver.ModuleLoad(kernels.Fatbin()) }); err == nil {
-		return
-	}
-	ptx, err := kernels.PTX()
-	if err != nil {
+	code, broken := kernels.Fatbin()
+	ptx, also := kernels.PTX()
+	if err := errors.Join(broken, also); err != nil {
 		panic(failure{err})
 	}
-	b.module = driver.ModuleLoad(ptx)
+	if err := driver.Try(func() { b.module = driver.ModuleLoad(code) }); err != nil {
+		b.module = driver.ModuleLoad(ptx)
+	}
 }
 
 // failure is an error of ours in the middle of work on the driver's thread.

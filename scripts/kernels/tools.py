@@ -94,9 +94,10 @@ class Tools:
         """One image of several {architecture: cubin}."""
         library = ctypes.CDLL(self.folder / "nvfatbin/lib/libnvfatbin.so.12")
         handle, size = ctypes.c_void_p(), ctypes.c_size_t()
-        options = (ctypes.c_char_p * 2)(b"-compress-mode=size", b"-64")
+        # Not compressed: old drivers cannot unpack what this linker packs.
+        options = (ctypes.c_char_p * 1)(b"-64")
         checked = lambda status: check(library, "nvFatbinGetErrorString", status)
-        checked(library.nvFatbinCreate(ctypes.byref(handle), options, ctypes.c_size_t(2)))
+        checked(library.nvFatbinCreate(ctypes.byref(handle), options, ctypes.c_size_t(1)))
         for architecture, cubin in sorted(cubins.items()):
             data = cubin.read_bytes()
             checked(library.nvFatbinAddCubin(handle, data, ctypes.c_size_t(len(data)), str(architecture).encode(), b"taca.cubin"))
