@@ -28,13 +28,17 @@ uint32_t Owners::find(uint64_t at, uint64_t bytes) const {
     return uint32_t(next - ranges_.begin()) - 1;
 }
 
+// Words change only by comparing first: two blocks that run at once may come to
+// the same word, and neither's mark is to be lost.
 bool Owners::read(const Range& range, uint64_t at, uint32_t bytes, uint32_t block) const {
     uint32_t* word = wordOf(range, at, shift_);
     for (uint32_t* end = word + (bytes >> shift_); word < end; word++) {
-        const uint32_t old = __atomic_load_n(word, __ATOMIC_RELAXED);
-        if (old == block + 1 || old == (reader | (block + 1)) || old == readers) continue;
-        if (old && !(old & reader)) return false;
-        __atomic_store_n(word, old ? readers : reader | (block + 1), __ATOMIC_RELAXED);
+        uint32_t old = __atomic_load_n(word, __ATOMIC_RELAXED), now;
+        do {
+            if (old == block + 1 || old == (reader | (block + 1)) || old == readers) break;
+            if (old && !(old & reader)) return false;
+            now = old ? readers : reader | (block + 1);
+        } while (!__atomic_compare_exchange_n(word, &old, now, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
     }
     return true;
 }
@@ -42,10 +46,11 @@ bool Owners::read(const Range& range, uint64_t at, uint32_t bytes, uint32_t bloc
 bool Owners::write(const Range& range, uint64_t at, uint32_t bytes, uint32_t block) const {
     uint32_t* word = wordOf(range, at, shift_);
     for (uint32_t* end = word + (bytes >> shift_); word < end; word++) {
-        const uint32_t old = __atomic_load_n(word, __ATOMIC_RELAXED);
-        if (old == block + 1) continue;
-        if (old && old != (reader | (block + 1))) return false;
-        __atomic_store_n(word, block + 1, __ATOMIC_RELAXED);
+        uint32_t old = __atomic_load_n(word, __ATOMIC_RELAXED);
+        do {
+            if (old == block + 1) break;
+            if (old && old != (reader | (block + 1))) return false;
+        } while (!__atomic_compare_exchange_n(word, &old, block + 1, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
     }
     return true;
 }

@@ -58,14 +58,23 @@ TEST(shared_uninitialised) {
 }
 
 TEST(races_between_warps) {
-    const char* const neighbour = "xor.b32 %r5, %r1, 128; add.u32 %r5, %r2, %r5;";
-    const std::string readRight = std::string(neighbour) + "st.shared.u32 [%r3], %r0; bar.sync 0; ld.shared.u32 %r4, [%r5];";
-    const std::string readWrong = std::string(neighbour) + "st.shared.u32 [%r3], %r0; ld.shared.u32 %r4, [%r5];";
-    judge({"read after write", readRight.c_str(), readWrong.c_str(), "shared read of "});
-    const std::string again = readRight + "bar.sync 0; st.shared.u32 [%r3], %r0;", early = readRight + "st.shared.u32 [%r3], %r0;";
-    judge({"write after read", again.c_str(), early.c_str(), "race: shared"});
-    judge({"two writers", "@%p1 st.shared.u32 [%r2], %r0;", "st.shared.u32 [%r2], %r0;", "race: two"});
-    judge({"barrier.sync", "st.shared.u32 [%r3], %r0; barrier.sync 0;", "@%p0 st.shared.u32 [%r2], %r0; @%p0 bar.warp.sync -1; @!%p0 st.shared.u32 [%r2], %r0;", "race: two"});
+    // Everything is written and met for, so that only the race is wrong.
+    const std::string begin = "st.shared.u32 [%r3], 0; bar.sync 0; and.b32 %r5, %r1, 124; add.u32 %r5, %r2, %r5;";
+    auto twin = [&](const char* name, const std::string& right, const std::string& wrong, const char* message) {
+        const std::string r = begin + right, w = begin + wrong;
+        judge({name, r.c_str(), w.c_str(), message});
+    };
+    // Which comes first is for the seed to choose: both messages must be seen.
+    std::string seen;
+    for (uint64_t seed = 1; seed <= 16; seed++) {
+        const std::string body = begin + "@%p0 st.shared.u32 [%r5], %r0; @!%p0 ld.shared.u32 %r4, [%r5];";
+        seen += faultOf([&] { runBody(body, {"", "", "", ""}, seed); });
+    }
+    expect(seen.find("race: shared read of what another warp wrote") != std::string::npos, "a warp that reads after another's write");
+    expect(seen.find("race: shared write of what another warp reads") != std::string::npos, "a warp that writes after another's read");
+    twin("write and read", "@%p0 st.shared.u32 [%r5], %r0; bar.sync 0; @!%p0 ld.shared.u32 %r4, [%r5];", "@%p0 st.shared.u32 [%r5], %r0; @!%p0 ld.shared.u32 %r4, [%r5];", "another warp");
+    twin("read and write", "ld.shared.u32 %r4, [%r5]; bar.sync 0; @%p0 st.shared.u32 [%r5], %r0;", "ld.shared.u32 %r4, [%r5]; @%p0 st.shared.u32 [%r5], %r0;", "another warp");
+    twin("two writers", "@%p0 st.shared.u32 [%r5], %r0; barrier.sync 0; @!%p0 st.shared.u32 [%r5], %r0;", "st.shared.u32 [%r5], %r0;", "two warps write");
 }
 
 TEST(races_between_lanes) {
@@ -75,6 +84,14 @@ TEST(races_between_lanes) {
     const std::string ordered = right + "bar.warp.sync -1; st.shared.u32 [%r3], %r0;", unordered = right + "st.shared.u32 [%r3], %r0;";
     judge({"write after read", ordered.c_str(), unordered.c_str(), "another lane reads", 32});
     judge({"two writers", "st.shared.u32 [%r3], %r0;", "st.shared.u32 [%r2], %r0;", "two lanes write", 32});
+    const std::string few = "setp.lt.u32 %p2, %r0, 2; setp.eq.u32 %p3, %r0, 1; st.shared.u32 [%r3], 0; bar.warp.sync -1; ";
+    const std::string mended = few + "@%p2 ld.shared.u32 %r4, [%r2]; bar.warp.sync -1; @%p3 st.shared.u32 [%r2], %r0;";
+    judge({"one of two readers writes", mended.c_str(), (few + "@%p2 ld.shared.u32 %r4, [%r2]; @%p3 st.shared.u32 [%r2], %r0;").c_str(), "another lane reads", 32});
+    const std::string matrix = "mad.lo.u32 %r6, %r0, 16, %r2; st.shared.v4.u32 [%r6], {%r0,%r0,%r0,%r0}; setp.eq.u32 %p3, %r0, 1; bar.warp.sync -1; ";
+    const std::string load = "ldmatrix.sync.aligned.m8n8.x1.shared.b16 {%r7}, [%r6]; ", read = "@%p1 ld.shared.u32 %r4, [%r2]; ", write = "@%p3 st.shared.u32 [%r2], %r0;";
+    judge({"matrix, then a lane reads", (matrix + load + write).c_str(), (matrix + load + read + write).c_str(), "another lane reads", 32});
+    judge({"a lane reads, then a matrix", (matrix + read + "bar.warp.sync -1; " + load + write).c_str(), (matrix + read + load + write).c_str(), "another lane reads", 32});
+    judge({"matrix of what a lane wrote", (matrix + load).c_str(), (matrix + write + load).c_str(), "another lane wrote", 32});
     judge({"shuffle orders no memory", right.c_str(), (next + "shfl.sync.idx.b32 %r6, %r0, 0, 31, -1; ld.shared.u32 %r4, [%r5];").c_str(), "another lane wrote", 32});
 }
 
@@ -90,9 +107,12 @@ TEST(copies_in_flight) {
     twin("written over", "cp.async.wait_all; st.shared.u32 [%r6], %r0;", "st.shared.u32 [%r6], %r0;", "in flight");
     twin("seen by another lane", "cp.async.wait_group 0; bar.sync 0; xor.b32 %r7, %r6, 16; ld.shared.u32 %r4, [%r7];",
          "cp.async.wait_group 0; xor.b32 %r7, %r6, 16; ld.shared.u32 %r4, [%r7];", "another lane wrote");
+    twin("ordered before it arrived", "cp.async.wait_group 0; bar.warp.sync -1; xor.b32 %r7, %r6, 16; ld.shared.u32 %r4, [%r7];",
+         "bar.warp.sync -1; cp.async.wait_group 0; xor.b32 %r7, %r6, 16; ld.shared.u32 %r4, [%r7];", "another lane wrote");
     twin("barrier without wait", "cp.async.wait_group 0; bar.sync 0; ld.shared.u32 %r4, [%r6];", "bar.sync 0; ld.shared.u32 %r4, [%r6];", "in flight");
     judge({"source size", "cp.async.ca.shared.global [%r3], [%rd1], 4, 4;", "cp.async.ca.shared.global [%r3], [%rd1], 4, 5;", "source larger"});
     judge({"misaligned source", "cp.async.ca.shared.global [%r3], [%rd1], 4;", "cp.async.ca.shared.global [%r3], [%rd1+2], 4;", "misaligned global"});
+    judge({"misaligned source of no bytes", "cp.async.ca.shared.global [%r3], [%rd1], 4, 0;", "cp.async.ca.shared.global [%r3], [%rd1+2], 4, 0;", "misaligned global"});
     judge({"source of no bytes may be anywhere", "cp.async.ca.shared.global [%r3], [%rd1+65536], 4, 0;", "cp.async.ca.shared.global [%r3], [%rd1+65536], 4;", "global access out of bounds"});
 }
 
@@ -111,6 +131,7 @@ TEST(blocks_in_conflict) {
     const char* const own = "mov.u32 %r4, %ctaid.x; shl.b32 %r4, %r4, 8; cvt.u64.u32 %rd2, %r4; add.u64 %rd2, %rd1, %rd2; st.global.u32 [%rd2], %r0;";
     judge({"two writers", own, "st.global.u32 [%rd1], %r0;", "another block", 64, 2});
     judge({"reader of what another writes", (std::string(own) + "ld.global.u32 %r5, [%rd2];").c_str(), (std::string(own) + "ld.global.u32 %r5, [%rd1];").c_str(), "another block", 64, 2});
+    judge({"one of two readers writes", own, "ld.global.u32 %r5, [%rd1]; mov.u32 %r4, %ctaid.x; setp.eq.u32 %p2, %r4, 1; @%p2 st.global.u32 [%rd1], %r0;", "another block", 64, 2});
     const std::string bytes = "mov.u32 %r4, %ctaid.x; cvt.u64.u32 %rd2, %r4; add.u64 %rd2, %rd0, %rd2; ";
     judge({"neighbouring bytes are no conflict", (bytes + "st.global.u8 [%rd2], %r0;").c_str(), "st.global.u8 [%rd0], %r0;", "another block", 1, 2});
 }

@@ -103,6 +103,7 @@ TEST(counted_traffic) {
     expect(of(count("mad.wide.u32 %rd1, %r0, 8, %rd0; ld.global.u32 %r3, [%rd1];").globalLoad) == Pair(8, 4), "every other word");
     expect(of(count("mad.wide.u32 %rd1, %r0, 128, %rd0; ld.global.u32 %r3, [%rd1];").globalLoad) == Pair(32, 4), "a sector each");
     expect(of(count("ld.global.u32 %r3, [%rd0];").globalLoad) == Pair(1, 4), "the same word for all");
+    expect(of(count("mul.lo.u32 %r2, %r0, 13; and.b32 %r2, %r2, 31; mad.wide.u32 %rd1, %r2, 4, %rd0; ld.global.u32 %r3, [%rd1];").globalLoad) == Pair(4, 4), "a line in any order");
     const std::string matrix = "mad.lo.u32 %r2, %r0, 128, %r1; st.shared.v4.u32 [%r2], {%r0,%r0,%r0,%r0}; bar.warp.sync -1; ldmatrix.sync.aligned.m8n8.x1.shared.b16 {%r3}, [%r2];";
     expect(of(count(matrix).sharedMatrix) == Pair(8, 1), "rows of a matrix in the same banks");
     const sim::Counters all = count("bar.sync 0; cp.async.commit_group;");

@@ -198,6 +198,21 @@ TEST(divergence) {
     for (uint32_t l = 0; l < 32; l++) expect(late[l] == (l & 1 ? 100 : 200), "lanes that wait for others");
 }
 
+TEST(divergence_after_waiting) {
+    // Lanes that waited at the shuffle part from the others once more.
+    const auto out = results("and.b32 %r1, %r0, 1; setp.eq.u32 %p0, %r1, 0; @%p0 bra $even; bra $odd;\n"
+                             "$meet: shfl.sync.bfly.b32 %r3, %r2, 1, 31, -1; @%p0 bra $one; st.global.u32 [%rd2], 7; ret;\n$one: st.global.u32 [%rd2], %r3; ret;\n"
+                             "$even: mov.u32 %r2, 100; bra $meet;\n$odd: mov.u32 %r2, 200; bra $meet;\n", 1);
+    for (uint32_t l = 0; l < 32; l++) expect(out[l] == (l & 1 ? 7 : 200), "lanes that part again");
+}
+
+TEST(two_predicates) {
+    const auto out = results("setp.lt.and.u32 %p0|%p1, %r0, 8, %p2; setp.lt.u32 %p2|%p3, %r0, 8; selp.u32 %r1, 1, 0, %p2; selp.u32 %r2, 1, 0, %p3;"
+                             "setp.ne.or.u32 %p0|%p1, %r0, %r0, !%p3; selp.u32 %r3, 1, 0, %p0; selp.u32 %r4, 1, 0, %p1;"
+                             "st.global.u32 [%rd2], %r1; st.global.u32 [%rd2+128], %r2; st.global.u32 [%rd2+256], %r3; st.global.u32 [%rd2+384], %r4;", 4);
+    for (uint32_t l = 0; l < 32; l++) expect(out[l] == (l < 8) && out[32 + l] == (l >= 8) && out[64 + l] == (l < 8) && out[96 + l] == 1, "setp with two results");
+}
+
 TEST(special_registers) {
     sim::Memory memory;
     Buffer out(memory, 4 * 4 * 96 * 6);
