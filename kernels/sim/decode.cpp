@@ -203,7 +203,6 @@ bool decodeMatrix(Decoder& d) {
         d.address(d.argument(1), d.i.offset);
         d.i.transposed = op.has("trans");
         d.i.execute = loadMatrix;
-        d.body.kernel().sharedGranule = std::min(d.body.kernel().sharedGranule, 4u);
         return true;
     }
     if (op.base() != "mma") return false;

@@ -31,9 +31,7 @@ struct Opcode {
     Type type(size_t n = 0) const { return n < types.size() ? types[n] : Type::none; }
 };
 
-// Each selector sets execute, and the fields that depend on the opcode alone,
-// if it knows the opcode; otherwise it returns false. Operands that are not
-// named in *bits have the width of the opcode's first type.
+// Selected is what an opcode alone says about its instruction.
 struct Selected {
     Execute execute = nullptr;
     uint8_t mode = 0, combine = 0;
@@ -43,6 +41,7 @@ struct Selected {
     uint32_t inputs = 0;
 };
 
+// Each selector fills s if it knows the opcode; otherwise it returns false.
 bool selectInteger(const Opcode& op, Selected& s);
 bool selectBits(const Opcode& op, Selected& s);
 bool selectFloat(const Opcode& op, Selected& s);

@@ -47,6 +47,9 @@ uint64_t specialValue(const Block& b, const Warp& w, int lane, Special what) {
     return 0;
 }
 
+// ofBlock says whether a special register differs between blocks.
+bool ofBlock(Special what) { return what == Special::ctaidX || what == Special::ctaidY || what == Special::ctaidZ; }
+
 // lowest returns the lanes that go on next: those with the lowest instruction
 // among the ones that do not wait, and whoever waits there.
 uint32_t lowest(Warp& w) {
@@ -205,6 +208,21 @@ Block::Block(Grid& grid) : grid(grid) {
         warps[n].block = this;
         warps[n].id = n;
     }
+    for (Warp& w : warps) fill(w);
+}
+
+// fill prepares registers for all blocks to come: those that no instruction
+// writes stay as they are, and the others begin with what a block before left,
+// as on the device. To fill large files anew would take longer than small
+// blocks run.
+void Block::fill(Warp& w) {
+    std::memset(w.file, 0xdb, grid.kernel.registerBytes);
+    for (const auto& c : grid.kernel.constants) {
+        if (c.to.cell == 0) w.mask(c.to) = c.value & 1 ? ~0u : 0;
+        else for (int lane = 0; lane < 32; lane++) w.set(c.to, lane, c.value);
+    }
+    for (const auto& s : grid.kernel.specials)
+        for (int lane = 0; lane < 32; lane++) w.set(s.to, lane, specialValue(*this, w, lane, s.what));
 }
 
 void Block::begin() {
@@ -217,13 +235,9 @@ void Block::begin() {
         w.atBarrier = false;
         w.copies.clear();
         std::fill(w.at, w.at + 32, 0);
-        std::memset(w.file, 0xdb, grid.kernel.registerBytes);
-        for (const auto& c : grid.kernel.constants) {
-            if (c.to.cell == 0) w.mask(c.to) = c.value & 1 ? ~0u : 0;
-            else for (int lane = 0; lane < 32; lane++) w.set(c.to, lane, c.value);
-        }
-        for (const auto& s : grid.kernel.specials)
-            for (int lane = 0; lane < 32; lane++) w.set(s.to, lane, specialValue(*this, w, lane, s.what));
+        for (const auto& filled : grid.kernel.specials)
+            if (ofBlock(filled.what))
+                for (int lane = 0; lane < 32; lane++) w.set(filled.to, lane, specialValue(*this, w, lane, filled.what));
     }
 }
 

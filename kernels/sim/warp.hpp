@@ -71,6 +71,7 @@ struct Block {
     std::vector<uint32_t> hints;  // per instruction: the allocation it last touched
 
 private:
+    void fill(Warp& w);
     void begin();
     void release();
     std::vector<uint8_t> files_;

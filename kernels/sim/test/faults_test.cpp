@@ -91,6 +91,7 @@ TEST(races_between_lanes) {
     const std::string load = "ldmatrix.sync.aligned.m8n8.x1.shared.b16 {%r7}, [%r6]; ", read = "@%p1 ld.shared.u32 %r4, [%r2]; ", write = "@%p3 st.shared.u32 [%r2], %r0;";
     judge({"matrix, then a lane reads", (matrix + load + write).c_str(), (matrix + load + read + write).c_str(), "another lane reads", 32});
     judge({"a lane reads, then a matrix", (matrix + read + "bar.warp.sync -1; " + load + write).c_str(), (matrix + read + load + write).c_str(), "another lane reads", 32});
+    judge({"the lane that read may write", (matrix + read + load + "@%p1 st.shared.u32 [%r2], %r0;").c_str(), (matrix + read + load + write).c_str(), "another lane reads", 32});
     judge({"matrix of what a lane wrote", (matrix + load).c_str(), (matrix + write + load).c_str(), "another lane wrote", 32});
     judge({"shuffle orders no memory", right.c_str(), (next + "shfl.sync.idx.b32 %r6, %r0, 0, 31, -1; ld.shared.u32 %r4, [%r5];").c_str(), "another lane wrote", 32});
 }
