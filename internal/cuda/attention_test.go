@@ -101,7 +101,7 @@ func (c attentionCase) check(t *testing.T, b *Backend) {
 		}
 	}
 	if e := math.Sqrt(apart / whole); !(e <= 3e-3) {
-		t.Errorf("%s: relative RMS error %.2e, want at most 3e-3", c, e)
+		t.Fatalf("%s: relative RMS error %.2e, want at most 3e-3", c, e)
 	} else if c.every > 1 {
 		t.Logf("%s: relative RMS error %.2e", c, e)
 	}
