@@ -20,6 +20,17 @@ type attentionCase struct {
 	every             int     // which rows are compared
 }
 
+// TestAttention is the least that a kernel must do, so that one that never ends
+// is known at once.
+func TestAttention(t *testing.T) {
+	b := device(t, Options{})
+	defer closes(t, b)
+	for _, size := range []int{64, 128} {
+		attentionCase{rows: 200, heads: 1, size: size, gamma: 1.6, sharp: 3, every: 1,
+			text: tensor.Span{Hi: 70}, visual: tensor.Span{Lo: 70, Hi: 200}}.check(t, b)
+	}
+}
+
 // TestEdges moves the number of rows and both edges of both spans through all
 // residues of a tile.
 func TestEdges(t *testing.T) {
