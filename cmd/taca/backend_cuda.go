@@ -19,7 +19,7 @@ func shownCards() ([]shownCard, error) {
 	cards, err := cuda.Cards()
 	var shown []shownCard
 	for _, c := range cards {
-		shown = append(shown, shownCard{c.Ordinal, c.Name, c.UUID, c.Capability, c.Memory})
+		shown = append(shown, shownCard(c))
 	}
 	return shown, err
 }

@@ -71,18 +71,14 @@ type report struct {
 }
 
 func runBench(ctx context.Context, a *app, s configs.Settings, each time.Duration, asJSON bool) (err error) {
-	where, err := hardwareOf(s)
-	if err != nil {
-		return err
-	}
-	b, err := a.openBackend(where)
+	b, err := a.open(s)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
-	d := tensor.BF16
-	if s.DType == "f32" || s.DType == "auto" && !prefersBF16(b) {
-		d = tensor.F32
+	d, err := chooseDType(s.DType, prefersBF16(b))
+	if err != nil {
+		return err
 	}
 	r := report{Device: b.Name(), DType: d.String(), Peak: peak(b.Name(), d)}
 	lines, err := benchmarks(b, d)
@@ -144,9 +140,6 @@ func benchmarks(b tensor.Backend, d tensor.DType) ([]benchmark, error) {
 				run:   func(o tensor.Ops) { o.Attention(part(0, d), part(1, d), part(2, d), part(3, d), spec) }})
 		}
 		for _, cols := range [][2]int{{d, d}, {d, s.wide}, {s.wide, d}} {
-			if cols[0]*cols[1] > operands[4].Rows*operands[4].Cols {
-				continue
-			}
 			all = append(all, benchmark{Name: fmt.Sprintf("%s linear %d×%d·%d", s.family, rows, cols[0], cols[1]),
 				FLOPs: 2 * float64(rows) * float64(cols[0]) * float64(cols[1]),
 				run: func(o tensor.Ops) {

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"taca/internal/residency"
 )
 
 func newDevicesCommand(a *app) *cobra.Command {
@@ -78,7 +80,7 @@ type card struct {
 func (d devices) print(w io.Writer) error {
 	var text strings.Builder
 	fmt.Fprintf(&text, "cpu     %s; instruction sets: %s; %d processors; %s of memory free\n",
-		d.CPU.Name, strings.Join(d.CPU.Instructions, ", "), d.CPU.Count, size(d.CPU.Free))
+		d.CPU.Name, strings.Join(d.CPU.Instructions, ", "), d.CPU.Count, residency.Text(d.CPU.Free))
 	var head []string
 	if d.CUDA.Driver != "" {
 		head = append(head, "driver "+d.CUDA.Driver)
@@ -114,9 +116,9 @@ func (c card) facts() []string {
 	add(c.Runs != "", "%s", c.Runs)
 	switch {
 	case c.Used > 0:
-		add(true, "%s of %s in use", size(int(c.Used)), size(int(c.Memory)))
+		add(true, "%s of %s in use", residency.Text(int(c.Used)), residency.Text(int(c.Memory)))
 	case c.Memory > 0:
-		add(true, "%s of memory", size(int(c.Memory)))
+		add(true, "%s of memory", residency.Text(int(c.Memory)))
 	}
 	switch {
 	case c.Power > 0 && c.PowerLimit > 0:

@@ -7,6 +7,7 @@ import (
 
 	"taca/configs"
 	"taca/internal/residency"
+	"taca/internal/tensor"
 )
 
 // hardware is where a run happens, and how much of it it may take.
@@ -24,6 +25,15 @@ func hardwareOf(s configs.Settings) (hardware, error) {
 	}
 	bytes, err := parseSize("--vram-limit", s.VRAMLimit)
 	return hardware{s.Device, s.Threads, mode, bytes}, err
+}
+
+// open opens the device that settings name.
+func (a *app) open(s configs.Settings) (tensor.Backend, error) {
+	where, err := hardwareOf(s)
+	if err != nil {
+		return nil, err
+	}
+	return a.openBackend(where)
 }
 
 // units are what sizes may end with; as everywhere on cards, G and GB mean GiB.

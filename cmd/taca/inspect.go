@@ -16,6 +16,7 @@ import (
 	"taca/internal/checkpoint"
 	"taca/internal/lora"
 	"taca/internal/picture"
+	"taca/internal/residency"
 )
 
 func newInspectCommand(a *app) *cobra.Command {
@@ -131,7 +132,7 @@ func (c *contents) print(to io.Writer) error {
 		for _, f := range slices.Sorted(maps.Keys(p.Formats)) {
 			formats = append(formats, fmt.Sprintf("%d %s", p.Formats[f], f))
 		}
-		fmt.Fprintf(w, "%s\t%d tensors\t%.3f M parameters\t%s\t%s\n", p.Name, p.Tensors, float64(p.Parameters)/1e6, size(p.Bytes), strings.Join(formats, ", "))
+		fmt.Fprintf(w, "%s\t%d tensors\t%.3f M parameters\t%s\t%s\n", p.Name, p.Tensors, float64(p.Parameters)/1e6, residency.Text(p.Bytes), strings.Join(formats, ", "))
 		for _, t := range p.List {
 			fmt.Fprintf(w, "  %s\t%s\t%v\n", t.Name, t.Type, t.Shape)
 		}

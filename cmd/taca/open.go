@@ -30,15 +30,11 @@ func (g *generation) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	where, err := hardwareOf(g.settings)
+	g.backend, err = g.app.open(g.settings)
 	if err != nil {
 		return err
 	}
-	g.backend, err = g.app.openBackend(where)
-	if err != nil {
-		return err
-	}
-	d, err := chooseDType(g.settings.DType, m, prefersBF16(g.backend))
+	d, err := chooseDType(g.settings.DType, prefersBF16(g.backend) && inHalf(m))
 	if err != nil {
 		return err
 	}
@@ -88,23 +84,25 @@ func (g *generation) watch(e pipeline.Event) {
 	}
 }
 
-// chooseDType is the format of activations that --dtype names. auto is bf16
-// where the weights are stored in half precision or less and the processor
-// multiplies bf16, f32 otherwise.
-func chooseDType(name string, m *pipeline.Model, fastBF16 bool) (tensor.DType, error) {
+// chooseDType is the format of activations that --dtype names; half says that
+// auto is bf16.
+func chooseDType(name string, half bool) (tensor.DType, error) {
 	switch name {
 	case "f32":
 		return tensor.F32, nil
 	case "bf16":
 		return tensor.BF16, nil
 	case "auto":
-		if fastBF16 && !m.StoredAs("transformer", tensor.F32) {
+		if half {
 			return tensor.BF16, nil
 		}
 		return tensor.F32, nil
 	}
 	return 0, usagef("dtype %q is unknown: use f32, bf16 or auto", name)
 }
+
+// inHalf reports whether the weights are stored in half precision or less.
+func inHalf(m *pipeline.Model) bool { return !m.StoredAs("transformer", tensor.F32) }
 
 // prefersBF16 asks a backend whether it multiplies bf16 faster than f32.
 func prefersBF16(b tensor.Backend) bool {

@@ -11,6 +11,7 @@ import (
 	"taca/configs"
 	"taca/internal/checkpoint"
 	"taca/internal/pipeline"
+	"taca/internal/residency"
 	"taca/internal/tensor"
 )
 
@@ -100,7 +101,7 @@ func (o *outlook) imagine(ctx context.Context, m *pipeline.Model, r pipeline.Req
 	if where.device != "auto" && !where.onCard() {
 		return usagef("--vram is a card's memory: give --device cuda with it, not %s", where.device)
 	}
-	d, err := chooseDType(dtype, m, true)
+	d, err := chooseDType(dtype, inHalf(m))
 	if err != nil {
 		return err
 	}
@@ -118,7 +119,7 @@ func (o *outlook) measure(ctx context.Context, a *app, m *pipeline.Model, r pipe
 		return err
 	}
 	defer b.Close()
-	d, err := chooseDType(dtype, m, prefersBF16(b))
+	d, err := chooseDType(dtype, prefersBF16(b) && inHalf(m))
 	if err != nil {
 		return err
 	}
@@ -190,26 +191,18 @@ func (o outlook) print(a *app) error {
 	fmt.Fprintf(w, "%s, %d×%d, %d steps, %s\n", o.Model, o.Width, o.Height, o.Steps, o.DType)
 	fmt.Fprintln(w, "part\tweights\tscratch\tTFLOP a run\truns")
 	for _, c := range o.Parts {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%.3f\t%d\n", c.Part, size(c.Weights), size(c.Scratch+c.State), c.FLOPs/1e12, c.Runs)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%.3f\t%d\n", c.Part, residency.Text(c.Weights), residency.Text(c.Scratch+c.State), c.FLOPs/1e12, c.Runs)
 	}
-	fmt.Fprintf(w, "in all\t%s\t%s\t%.3f\t\n", size(o.Weights), size(o.Scratch), o.FLOPs/1e12)
+	fmt.Fprintf(w, "in all\t%s\t%s\t%.3f\t\n", residency.Text(o.Weights), residency.Text(o.Scratch), o.FLOPs/1e12)
 	if o.Card != nil {
 		o.Card.print(w)
 	} else {
-		fmt.Fprintf(w, "fits in %s of free memory: %s\n", size(o.Free), o.Fits)
+		fmt.Fprintf(w, "fits in %s of free memory: %s\n", residency.Text(o.Free), o.Fits)
 	}
 	if o.Seconds > 0 {
 		fmt.Fprintf(w, "time on this machine: about %s a picture\n", duration(o.Seconds))
 	}
 	return w.Flush()
-}
-
-// size is bytes for people.
-func size(bytes int) string {
-	if bytes < 1<<30 {
-		return fmt.Sprintf("%.1f MiB", float64(bytes)/(1<<20))
-	}
-	return fmt.Sprintf("%.2f GiB", float64(bytes)/(1<<30))
 }
 
 func duration(seconds float64) string {

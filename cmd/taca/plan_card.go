@@ -58,19 +58,19 @@ func (c *cardPlan) add(parts string, groups []int, mode residency.Mode) {
 	}
 	if err != nil {
 		c.Fits = false
-		f.Short = max(f.Resident+f.Ring-budget, 1)
+		f.Short = max(p.DeviceBytes()-budget, 1)
 	}
 	c.Phases = append(c.Phases, f)
 }
 
 func (c *cardPlan) print(w io.Writer) {
 	fmt.Fprintf(w, "on a card with %s (--offload %s), %s of it scratch, %s for the driver and cuBLASLt:\n",
-		size(c.Memory), c.Offload, size(c.Scratch), size(c.Reserve))
+		residency.Text(c.Memory), c.Offload, residency.Text(c.Scratch), residency.Text(c.Reserve))
 	fmt.Fprintln(w, "weights of\tin all\tresident\tstreamed each time\tring")
 	for _, f := range c.Phases {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", f.Parts, size(f.Weights), size(f.Resident), size(f.Streamed), size(f.Ring))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", f.Parts, residency.Text(f.Weights), residency.Text(f.Resident), residency.Text(f.Streamed), residency.Text(f.Ring))
 		if f.Short > 0 {
-			fmt.Fprintf(w, "%s\tdoes not fit: %s are missing\n", f.Parts, size(f.Short))
+			fmt.Fprintf(w, "%s\tdoes not fit: %s are missing\n", f.Parts, residency.Text(f.Short))
 		}
 	}
 }

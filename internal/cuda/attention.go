@@ -37,8 +37,9 @@ func (b *Backend) Attention(dst, q, k, v tensor.Tensor, spec tensor.AttentionSpe
 	if q.Rows == 0 || q.Cols == 0 {
 		return
 	}
+	size := q.Cols / spec.Heads
 	p := C.taca_attention_args{q: matrix(q), k: matrix(k), v: matrix(v), o: matrix(dst),
-		rows: C.longlong(q.Rows), heads: C.longlong(spec.Heads), head_size: C.longlong(q.Cols / spec.Heads),
+		rows: C.longlong(q.Rows), heads: C.longlong(spec.Heads), head_size: C.longlong(size),
 		scale: C.double(spec.Scale), gamma: 1, bias: matrix(spec.RelBias)}
 	if spec.Tempered() { // otherwise empty spans, so that no tile is looked at closely
 		p.gamma = C.double(spec.Gamma)
@@ -52,7 +53,6 @@ func (b *Backend) Attention(dst, q, k, v tensor.Tensor, spec tensor.AttentionSpe
 		b.launch(tile.kernel, geometry{x: ceil(q.Rows, tile.rows), y: spec.Heads, threads: tile.threads, shared: tile.shared()}, fields(&p))
 		return
 	}
-	size := q.Cols / spec.Heads
 	if size > anySize {
 		b.fail(fmt.Errorf("cuda: attention with heads of %d columns: at most %d are implemented", size, anySize))
 		return

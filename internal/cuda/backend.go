@@ -52,7 +52,6 @@ type Backend struct {
 
 // limits is what geometry depends on.
 type limits struct {
-	capability     int // 80, 86, ...
 	sharedPerBlock int // bytes of shared memory a block may have
 	processors     int
 }
@@ -88,7 +87,7 @@ func Open(o Options) (*Backend, error) {
 		return nil, &tensor.DeviceError{Err: fmt.Errorf("%s has compute capability %d.%d; bf16 on tensor cores needs 8.0 (Ampere, 2020) or newer: use --device cpu",
 			d.Name, d.Capability/10, d.Capability%10)}
 	}
-	b := &Backend{device: d, limits: limits{d.Capability, d.SharedPerBlock, d.Processors}, offload: o.Offload,
+	b := &Backend{device: d, limits: limits{d.SharedPerBlock, d.Processors}, offload: o.Offload,
 		kernelIDs: map[string]int{}, owned: map[*memory]bool{}, scratch: &segment{}}
 	b.ring.of = b
 	if err := b.start(o.Limit); err != nil {
@@ -139,14 +138,18 @@ func (b *Backend) start(limit int) error {
 // loadImages loads the machine code for this card, or, for a card that is
 // newer than the images, the PTX that the driver compiles.
 func (b *Backend) loadImages() {
-	code, broken := kernels.Fatbin()
-	ptx, also := kernels.PTX()
-	if err := errors.Join(broken, also); err != nil {
+	code, err := kernels.Fatbin()
+	if err != nil {
 		panic(failure{err})
 	}
-	if err := driver.Try(func() { b.module = driver.ModuleLoad(code) }); err != nil {
-		b.module = driver.ModuleLoad(ptx)
+	if err := driver.Try(func() { b.module = driver.ModuleLoad(code) }); err == nil {
+		return
 	}
+	ptx, err := kernels.PTX()
+	if err != nil {
+		panic(failure{err})
+	}
+	b.module = driver.ModuleLoad(ptx)
 }
 
 // failure is an error of ours in the middle of work on the driver's thread.

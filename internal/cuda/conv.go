@@ -40,5 +40,3 @@ func sixteen(t tensor.Tensor) bool {
 	}
 	return address(t)%16 == 0 && t.Stride%8 == 0
 }
-
-func ceil(n, by int) int { return (n + by - 1) / by }

@@ -22,7 +22,7 @@ type cublas struct {
 	memory *segment                  // its workspace
 }
 
-// openCublas finds the library. It runs on the driver's thread.
+// open finds the library. It runs on the driver's thread.
 func (c *cublas) open() error {
 	var why *C.char
 	c.ids, c.plans = map[C.lt_shape]int{}, map[C.lt_shape]*C.lt_plan{}

@@ -10,8 +10,6 @@ type Card struct {
 	Name, UUID string
 	Capability int // 89 is 8.9
 	Memory     uint64
-	Runs       string // which code would run, or why none
-	Usable     bool
 }
 
 // Cards lists what the driver shows. Without a driver the error says so.
@@ -25,9 +23,7 @@ func Cards() ([]Card, error) {
 	}
 	var cards []Card
 	for _, d := range devices {
-		c := Card{Ordinal: d.Ordinal, Name: d.Name, UUID: d.UUID, Capability: d.Capability, Memory: d.Memory}
-		c.Runs, c.Usable = Code(d.Capability)
-		cards = append(cards, c)
+		cards = append(cards, Card{d.Ordinal, d.Name, d.UUID, d.Capability, d.Memory})
 	}
 	return cards, nil
 }
@@ -53,5 +49,9 @@ var images = map[int]string{
 // Usable reports whether there is a card that can be computed on.
 func Usable() bool {
 	cards, err := Cards()
-	return err == nil && len(cards) > 0 && cards[0].Usable
+	if err != nil || len(cards) == 0 {
+		return false
+	}
+	_, usable := Code(cards[0].Capability)
+	return usable
 }

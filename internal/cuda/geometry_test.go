@@ -34,8 +34,8 @@ func TestKernelGeometry(t *testing.T) {
 	for name, id := range b.kernelIDs {
 		for _, c := range b.queue.commands {
 			w := b.queue.words[c.lo+1 : c.hi]
-			if want, ok := geometries[name]; c.kind == runKernel && int(w[0]) == id && (!ok || int(w[4]) != want.Threads) {
-				t.Errorf("%s is launched with %d threads, geometry.json says %v", name, w[4], want)
+			if want, ok := geometries[name]; c.kind == runKernel && int(w[0]) == id && (!ok || int(w[3]) != want.Threads) {
+				t.Errorf("%s is launched with %d threads, geometry.json says %v", name, w[3], want)
 			}
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"taca/internal/residency"
 	"taca/internal/tensor"
 )
 
@@ -56,7 +57,7 @@ func (g *group) Bind(raw []byte, rows, cols int, d tensor.DType) (tensor.Tensor,
 func (g *group) bytes(from int) int {
 	sum := 0
 	for _, m := range g.members[from:] {
-		sum += aligned(m.mem.bytes)
+		sum += residency.Aligned(m.mem.bytes)
 	}
 	return sum
 }
@@ -93,7 +94,7 @@ func (g *group) place(s *segment, from int) {
 	at := 0
 	for _, m := range g.members[from:] {
 		m.mem.segment, m.mem.offset = s, at
-		at += aligned(m.mem.bytes)
+		at += residency.Aligned(m.mem.bytes)
 	}
 	g.settled = len(g.members)
 }

@@ -14,7 +14,7 @@ import (
 
 // geometry is how a kernel is spread over the device.
 type geometry struct {
-	x, y, z int // blocks; y and z at most 65535, 0 stands for 1
+	x, y    int // blocks; y at most 65535, 0 stands for 1
 	threads int // a block
 	shared  int // bytes of dynamic shared memory a block
 }
@@ -24,6 +24,9 @@ type geometry struct {
 func fields[T any](params *T) []uint64 {
 	return unsafe.Slice((*uint64)(unsafe.Pointer(params)), unsafe.Sizeof(*params)/8)
 }
+
+// ceil is how many pieces of size by make up n.
+func ceil(n, by int) int { return (n + by - 1) / by }
 
 // matrix is t as kernels know it.
 func matrix(t tensor.Tensor) C.taca_matrix {

@@ -65,7 +65,7 @@ func (b *Backend) linearFew(dst, x, w, bias tensor.Tensor, act tensor.Activation
 	p := C.taca_linear_few_args{dst: matrix(dst), x: matrix(x), w: matrix(w), bias: matrix(bias),
 		rows: C.longlong(x.Rows), in: C.longlong(x.Cols), out: C.longlong(w.Rows),
 		alpha: C.double(alpha), beta: C.double(beta), act: C.longlong(act)}
-	b.launch("taca_linear_few", geometry{x: (w.Rows + 7) / 8, threads: 256}, fields(&p))
+	b.launch("taca_linear_few", geometry{x: ceil(w.Rows, 8), threads: 256}, fields(&p))
 }
 
 // AddLowRank is dst += scale·(x·downᵀ)·upᵀ. The inner product is kept in BF16

@@ -46,8 +46,6 @@ func address(t tensor.Tensor) uint64 {
 	return uint64(m.segment.at) + uint64(m.offset+t.Offset*t.DType.Size())
 }
 
-func aligned(n int) int { return residency.Aligned(n) }
-
 // alloc takes device memory for the purpose it names.
 func (b *Backend) alloc(bytes int, purpose string) (*segment, error) {
 	if bytes == 0 {
@@ -81,15 +79,7 @@ func (b *Backend) outOfMemory(bytes int, purpose string, free int) error {
 	}
 	return &tensor.DeviceError{Err: fmt.Errorf("%s: %s for %s do not fit: %s %s, %s in use by this run; "+
 		"use --offload stream, a smaller picture, or another device (taca devices)",
-		b.device.Name, size(bytes), purpose, size(free), what, size(b.used))}
-}
-
-// size is bytes for people.
-func size(bytes int) string {
-	if bytes < 1<<30 {
-		return fmt.Sprintf("%.1f MiB", float64(bytes)/(1<<20))
-	}
-	return fmt.Sprintf("%.2f GiB", float64(bytes)/(1<<30))
+		b.device.Name, residency.Text(bytes), purpose, residency.Text(free), what, residency.Text(b.used))}
 }
 
 // free gives a segment back. Commands that use it must have finished.
@@ -100,9 +90,7 @@ func (b *Backend) free(s *segment) {
 	at := s.at
 	s.at = 0
 	b.used -= s.bytes
-	if err := b.thread.Do("free memory", func() { cu.MemFree(at) }); err != nil {
-		b.fail(err)
-	}
+	b.fail(b.thread.Do("free memory", func() { cu.MemFree(at) }))
 }
 
 // New is zeroed memory until Free.

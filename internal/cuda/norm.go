@@ -42,7 +42,7 @@ func (b *Backend) QKNormRope(x, gain, rope tensor.Tensor, heads int, eps float32
 	}
 	p := C.taca_qk_norm_rope_args{x: matrix(x), gain: matrix(gain), rope: matrix(rope),
 		rows: C.longlong(x.Rows), heads: C.longlong(heads), head_size: C.longlong(x.Cols / heads), eps: C.double(eps)}
-	b.launch("taca_qk_norm_rope", geometry{x: max(1, (x.Rows*x.Cols/4+255)/256), threads: 256}, fields(&p))
+	b.launch("taca_qk_norm_rope", geometry{x: max(1, ceil(x.Rows*x.Cols/4, 256)), threads: 256}, fields(&p))
 }
 
 // slabRows is how many rows of pixels one block of a group norm sums up.
@@ -56,7 +56,7 @@ func (b *Backend) GroupNorm(dst, x, gain, bias tensor.Tensor, groups int, eps fl
 		return
 	}
 	b.temporary.reset()
-	slabs := min((x.Rows+slabRows-1)/slabRows, 4096)
+	slabs := min(ceil(x.Rows, slabRows), 4096)
 	p := C.taca_group_norm_args{dst: matrix(dst), x: matrix(x), gain: matrix(gain), bias: matrix(bias),
 		sums: C.ulonglong(b.workspace(8 * (slabs*x.Cols + groups))),
 		rows: C.longlong(x.Rows), cols: C.longlong(x.Cols), groups: C.longlong(groups), slabs: C.longlong(slabs),

@@ -10,7 +10,7 @@ import "taca/internal/tensor"
 // spread is the geometry of kernels whose threads take four elements of a row:
 // blocks along the columns and down the rows, enough to fill the device.
 func (b *Backend) spread(rows, cols int) geometry {
-	across := max(1, (cols+4*256-1)/(4*256))
+	across := ceil(cols, 4*256)
 	return geometry{x: across, y: min(rows, max(1, 16*b.limits.processors/across), 65535), threads: 256}
 }
 

@@ -36,6 +36,12 @@ const (
 	productWords
 )
 
+// batched is the operands that differ from one product of a batch to the next,
+// and where their distance is.
+var batched = [...]struct{ at, stride int }{
+	{productDst, productDstStride}, {productW, productWStride}, {productBias, productBiasStride},
+}
+
 // multiply asks for a product. One that differs from the one before only in
 // weights and result, at even distances, joins it: the projections to q, k and
 // v are one batch.
@@ -46,15 +52,11 @@ func (b *Backend) multiply(p product) {
 	var w [productWords]uint64
 	w[productBatch], w[productDst], w[productX], w[productW] = 1, address(p.dst), address(p.x), address(p.w)
 	s.align_a, s.align_b, s.align_d = divisor(w[productW]), divisor(w[productX]), divisor(w[productDst])
-	switch {
-	case !p.bias.None() && p.gelu:
-		s.epilogue = C.LT_BIAS | C.LT_GELU
-	case !p.bias.None():
-		s.epilogue = C.LT_BIAS
-	case p.gelu:
+	if p.gelu {
 		s.epilogue = C.LT_GELU
 	}
 	if !p.bias.None() {
+		s.epilogue = s.epilogue&C.LT_GELU | C.LT_BIAS
 		w[productBias] = address(p.bias)
 	}
 	w[productShape] = uint64(b.cublas.shape(s))
@@ -94,19 +96,19 @@ func (b *Backend) join(w []uint64) bool {
 		return false
 	}
 	n := before[productBatch]
-	for at, stride := range map[int]uint64{productDst: before[productDstStride], productW: before[productWStride], productBias: before[productBiasStride]} {
-		step := w[at] - before[at] // from the first
+	for _, o := range batched {
+		step := w[o.at] - before[o.at] // from the first
 		switch {
-		case n == 1 && (int64(step) < 0 || at != productBias && step == 0):
+		case n == 1 && (int64(step) < 0 || o.at != productBias && step == 0):
 			return false
-		case n > 1 && step != n*stride:
+		case n > 1 && step != n*before[o.stride]:
 			return false
 		}
 	}
 	if n == 1 {
-		before[productDstStride] = w[productDst] - before[productDst]
-		before[productWStride] = w[productW] - before[productW]
-		before[productBiasStride] = w[productBias] - before[productBias]
+		for _, o := range batched {
+			before[o.stride] = w[o.at] - before[o.at]
+		}
 	}
 	before[productBatch]++
 	return true
@@ -128,9 +130,9 @@ func (b *Backend) issueProduct(w []uint64) {
 	for i := range w[productBatch] {
 		one := [productWords]uint64{}
 		copy(one[:], w)
-		one[productDst] += i * w[productDstStride]
-		one[productW] += i * w[productWStride]
-		one[productBias] += i * w[productBiasStride]
+		for _, o := range batched {
+			one[o.at] += i * w[o.stride]
+		}
 		b.issueBatch(s, one[:])
 	}
 }

@@ -28,7 +28,7 @@ type command struct {
 type kind uint64
 
 const (
-	runKernel  kind = iota // function, x, y, z, threads, shared, parameters...
+	runKernel  kind = iota // function, x, y, threads, shared, parameters...
 	runProduct             // see product.go
 	copyIn                 // device address, pinned host address, bytes
 	copyOut                // pinned host address, device address, bytes
@@ -60,16 +60,13 @@ func (b *Backend) launch(name string, g geometry, params []uint64) {
 	if !ok {
 		id = b.load(name)
 	}
-	b.enqueue(runKernel, []uint64{uint64(id), uint64(g.x), uint64(max(g.y, 1)), uint64(max(g.z, 1)),
-		uint64(g.threads), uint64(g.shared)}, params)
+	b.enqueue(runKernel, []uint64{uint64(id), uint64(g.x), uint64(max(g.y, 1)), uint64(g.threads), uint64(g.shared)}, params)
 }
 
 // load finds a kernel in the images.
 func (b *Backend) load(name string) int {
 	k := kernel{shared: 48 << 10}
-	if err := b.do("find kernel "+name, func() { k.function = b.module.GetFunction(name) }); err != nil {
-		b.fail(err)
-	}
+	b.fail(b.do("find kernel "+name, func() { k.function = b.module.GetFunction(name) }))
 	id := len(b.kernels)
 	b.kernels, b.kernelIDs[name] = append(b.kernels, k), id
 	return id
@@ -83,9 +80,7 @@ func (b *Backend) zero(at uint64, bytes int) {
 // flush tells the device what has been asked for, without waiting.
 func (b *Backend) flush() {
 	if len(b.queue.commands) > 0 && b.err == nil {
-		if err := b.do("run the model", b.run); err != nil {
-			b.fail(err)
-		}
+		b.fail(b.do("run the model", b.run))
 	}
 	b.queue.commands, b.queue.words = b.queue.commands[:0], b.queue.words[:0]
 }
@@ -94,9 +89,7 @@ func (b *Backend) flush() {
 func (b *Backend) wait() {
 	b.flush()
 	if b.err == nil {
-		if err := b.do("run the model", func() { b.stream.Synchronize() }); err != nil {
-			b.fail(err)
-		}
+		b.fail(b.do("run the model", func() { b.stream.Synchronize() }))
 	}
 	b.staging.reset()
 }
@@ -122,11 +115,12 @@ func (b *Backend) issue(lo, hi int) {
 
 func (b *Backend) issueKernel(w []uint64) {
 	k := &b.kernels[w[0]]
-	if shared := int(w[5]); shared > k.shared {
+	shared := int(w[4])
+	if shared > k.shared {
 		driver.SetMaxDynamicShared(k.function, shared)
 		k.shared = shared
 	}
-	driver.Launch(k.function, [3]int{int(w[1]), int(w[2]), int(w[3])}, int(w[4]), int(w[5]), b.stream, w[6:])
+	driver.Launch(k.function, int(w[1]), int(w[2]), int(w[3]), shared, b.stream, w[5:])
 }
 
 // pinned is a host address that went through a list of words. It is C memory,

@@ -18,7 +18,6 @@ import (
 type recording struct {
 	words    []uint64
 	commands int
-	nodes    int
 	exec     driver.GraphExec
 }
 
@@ -101,8 +100,7 @@ func (b *Backend) record(n int) *recording {
 	}
 	graph := b.capture(n)
 	defer graph.Destroy()
-	made := &recording{words: slices.Clone(b.queue.words[:b.queue.commands[n-1].hi]), commands: n,
-		nodes: graph.Nodes(), exec: graph.Instantiate()}
+	made := &recording{slices.Clone(b.queue.words[:b.queue.commands[n-1].hi]), n, graph.Instantiate()}
 	r.recordings = append(r.recordings, made)
 	return made
 }

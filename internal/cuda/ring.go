@@ -229,7 +229,7 @@ func (c *copier) copy(to uint64, members []member) {
 			k.left.Record(c.stream)
 			k.busy = true
 		}
-		to += uint64(aligned(len(m.raw)))
+		to += uint64(residency.Aligned(len(m.raw)))
 	}
 }
 

@@ -5,6 +5,7 @@ package cuda
 import (
 	"github.com/mumax/3/cuda/cu"
 
+	"taca/internal/residency"
 	"taca/internal/tensor"
 )
 
@@ -88,7 +89,7 @@ func (t *temporary) reset() { t.chunk, t.height = 0, 0 }
 // workspace is bytes of temporary memory, valid until the next verb resets it.
 func (b *Backend) workspace(bytes int) uint64 {
 	t := &b.temporary
-	bytes = aligned(bytes)
+	bytes = residency.Aligned(bytes)
 	for ; t.chunk < len(t.chunks); t.chunk, t.height = t.chunk+1, 0 {
 		if c := t.chunks[t.chunk]; t.height+bytes <= c.bytes {
 			at := uint64(c.at) + uint64(t.height)

@@ -44,7 +44,7 @@ func (b *Backend) decide(s *set) error {
 		p, err = b.placement(s)
 	}
 	if errors.As(err, &small) {
-		return b.outOfMemory(small.Need, fmt.Sprintf("weights beside scratch and %s for the driver and cuBLASLt", size(residency.Reserve)), max(small.Budget, 0))
+		return b.outOfMemory(small.Need, fmt.Sprintf("weights beside scratch and %s for the driver and cuBLASLt", residency.Text(residency.Reserve)), max(small.Budget, 0))
 	}
 	if err != nil {
 		return err

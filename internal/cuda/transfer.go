@@ -7,6 +7,7 @@ import (
 	"unsafe"
 
 	"taca/internal/cuda/driver"
+	"taca/internal/residency"
 	"taca/internal/tensor"
 )
 
@@ -38,7 +39,7 @@ func (b *Backend) stage(bytes int) unsafe.Pointer {
 		return nil
 	}
 	at := unsafe.Add(s.at, s.height)
-	s.height += aligned(bytes)
+	s.height += residency.Aligned(bytes)
 	return at
 }
 

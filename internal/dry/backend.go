@@ -12,7 +12,6 @@ type Backend struct {
 	arena     tensor.Arena
 	taken     []*memory // scratch in use, lowest first
 	verbs     map[string]Count
-	weights   int
 	groups    []*group
 	state     int
 	peakState int
@@ -44,7 +43,15 @@ func (b *Backend) FLOPs() float64 {
 
 // WeightBytes is the size of all weights that were ever bound, in the format
 // they were bound in.
-func (b *Backend) WeightBytes() int { return b.weights }
+func (b *Backend) WeightBytes() int {
+	sum := 0
+	for _, sizes := range b.Groups() {
+		for _, n := range sizes {
+			sum += n
+		}
+	}
+	return sum
+}
 
 // PeakState is the most bytes of New that lived at once.
 func (b *Backend) PeakState() int { return b.peakState }

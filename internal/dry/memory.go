@@ -52,7 +52,6 @@ func (g *group) Bind(raw []byte, rows, cols int, d tensor.DType) (tensor.Tensor,
 		return tensor.Tensor{}, fmt.Errorf("dry: %d bytes for a %d×%d matrix of %v, want %d", len(raw), rows, cols, d, m.Bytes())
 	}
 	g.bound = append(g.bound, m)
-	g.backend.weights += m.Bytes()
 	g.sizes = append(g.sizes, m.Bytes())
 	return m.whole(rows, cols), nil
 }

@@ -45,6 +45,14 @@ const Reserve = 224<<20 + Workspace
 // less makes fewer algorithms possible.
 const Workspace = 32 << 20
 
+// Text is bytes for people.
+func Text(bytes int) string {
+	if bytes < 1<<30 {
+		return fmt.Sprintf("%.1f MiB", float64(bytes)/(1<<20))
+	}
+	return fmt.Sprintf("%.2f GiB", float64(bytes)/(1<<30))
+}
+
 // Slots is how many streamed groups are in memory at once: one in use, one on
 // its way.
 const Slots = 2

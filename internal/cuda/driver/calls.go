@@ -26,12 +26,12 @@ func SetMaxDynamicShared(f cu.Function, bytes int) {
 // Launch puts a kernel on a stream. words is its one parameter, a struct of
 // 8-byte fields: cu copies 8 bytes a parameter into one array, and the driver
 // reads the struct from its beginning.
-func Launch(f cu.Function, grid [3]int, threads, shared int, s cu.Stream, words []uint64) {
+func Launch(f cu.Function, x, y, threads, shared int, s cu.Stream, words []uint64) {
 	parameters := make([]unsafe.Pointer, len(words))
 	for i := range words {
 		parameters[i] = unsafe.Pointer(&words[i])
 	}
-	cu.LaunchKernel(f, grid[0], grid[1], grid[2], threads, 1, 1, shared, s, parameters)
+	cu.LaunchKernel(f, x, y, 1, threads, 1, 1, shared, s, parameters)
 }
 
 // NewStream is a stream that does not wait for the default one.

@@ -20,7 +20,6 @@ type Device struct {
 	Memory         uint64 // bytes
 	SharedPerBlock int    // bytes of shared memory a block may ask for
 	Processors     int    // streaming multiprocessors
-	Driver         int    // 12090 is CUDA 12.9
 }
 
 // Devices lists the cards. Open has succeeded.
@@ -34,7 +33,6 @@ func Devices() ([]Device, error) {
 				Ordinal: i, Name: d.Name(), UUID: uuid(d), Capability: 10*major + minor, Memory: uint64(d.TotalMem()),
 				SharedPerBlock: attribute(d, C.CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN),
 				Processors:     attribute(d, C.CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT),
-				Driver:         cu.Version(),
 			})
 		}
 	})

@@ -26,13 +26,6 @@ func EndCapture(s cu.Stream) Graph {
 	return g
 }
 
-// Nodes is how many pieces of work the graph has.
-func (g Graph) Nodes() int {
-	var n C.size_t
-	check(C.cuGraphGetNodes(g.graph, nil, &n))
-	return int(n)
-}
-
 // Instantiate readies the graph.
 func (g Graph) Instantiate() GraphExec {
 	var e GraphExec
