@@ -238,6 +238,42 @@ func TestMixedResidency(t *testing.T) {
 	}
 }
 
+// TestBoundLate binds more weights to a group that has passed through the
+// ring: they stay on the device, and do not overrun the slot when the group
+// is brought again.
+func TestBoundLate(t *testing.T) {
+	b := device(t, Options{Offload: residency.Stream})
+	defer closes(t, b)
+	s := newStep(t, b)
+	s.fill()
+	want := s.run(t, 0.3)
+	weight := make([]byte, 2*stepCols*stepCols)
+	for i := range stepCols {
+		weight[2*(i*stepCols+i)+1] = 0x40 // 2 on the diagonal
+	}
+	late, err := s.groups[0].Bind(weight, stepCols, stepCols, tensor.BF16)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.fill()
+	same(t, s.run(t, 0.3), want, 1)
+	s.fill()
+	s.groups[0].Need(nil)
+	b.Linear(s.v, s.x, late, tensor.Tensor{}, tensor.Identity)
+	var got [2][]float32
+	for i, from := range []tensor.Tensor{s.x, s.v} {
+		got[i] = make([]float32, stepRows*stepCols)
+		b.Download(got[i], from)
+	}
+	if err := b.Err(); err != nil {
+		t.Fatal(err)
+	}
+	for i := range got[0] {
+		got[0][i] *= 2
+	}
+	same(t, got[1], got[0], 2)
+}
+
 // TestDrop sees that everything comes back.
 func TestDrop(t *testing.T) {
 	for _, mode := range []residency.Mode{residency.None, residency.Stream} {

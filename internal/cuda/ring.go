@@ -160,7 +160,13 @@ func (r *ring) fetch(g *group) {
 	g.fetching = f
 	wait := s.used
 	s.used = false
-	go func() { f.done <- b.copier.fetch(s, g.members, wait) }()
+	through := make([]member, 0, len(g.members)) // those bound after the group was placed stay on the device
+	for _, m := range g.members {
+		if m.mem.segment == g.streamed {
+			through = append(through, m)
+		}
+	}
+	go func() { f.done <- b.copier.fetch(s, through, wait) }()
 }
 
 // copier brings weights from the checkpoint's mapping to the device, on a
@@ -209,7 +215,7 @@ func (c *copier) fetch(s *slot, members []member, wait bool) error {
 	})
 }
 
-// copy sends members in pieces, laid out as group.place lays them out.
+// copy sends members in pieces to their places from address to on.
 func (c *copier) copy(to uint64, members []member) {
 	if c.chunks == nil {
 		for range chunkCount {
@@ -225,11 +231,10 @@ func (c *copier) copy(to uint64, members []member) {
 				k.left.Synchronize()
 			}
 			copy(unsafe.Slice((*byte)(pinned(k.at)), len(piece)), piece)
-			cu.MemcpyHtoDAsync(cu.DevicePtr(to+uint64(lo)), pinned(k.at), int64(len(piece)), c.stream)
+			cu.MemcpyHtoDAsync(cu.DevicePtr(to+uint64(m.mem.offset+lo)), pinned(k.at), int64(len(piece)), c.stream)
 			k.left.Record(c.stream)
 			k.busy = true
 		}
-		to += uint64(residency.Aligned(len(m.raw)))
 	}
 }
 
