@@ -64,8 +64,10 @@ extern "C" __global__ void __launch_bounds__(32 * any_rows) taca_attention_any(c
         for (int k = 0; k < any_keys; k++) {
             const float weight = __shfl_sync(0xffffffffu, probability, k);
 #pragma unroll
-            for (int c = 0; c < any_columns; c++)
+            for (int c = 0; c < any_columns; c++) {
+                if (c * 32 >= size) break;
                 if (c * 32 + lane < size) sums[c] = fmaf(weight, tile[k * (size + 1) + c * 32 + lane], sums[c]);
+            }
         }
     }
     total = warp_sum(total);

@@ -1,6 +1,6 @@
 // Norms of rows. One block makes one row, which is read once: a thread keeps
-// what it has read in registers, up to 4·threads·held columns; what is beyond
-// is read again, out of cache.
+// what it has read in registers, up to 4·threads·held columns where they come in
+// fours, threads·held where not; what is beyond is read again, out of cache.
 //
 //   modulated: dst = (1 + gain)·(x − mean)/√(variance + eps) + bias
 //   layer:     dst = gain·(x − mean)/√(variance + eps) + bias

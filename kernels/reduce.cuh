@@ -23,8 +23,8 @@ template <int WARPS> static __device__ __forceinline__ float block_sum(float v) 
 }
 
 // inverse_root is 1/√v, within half a unit in the last place nearly always: one
-// step of Newton's on what a root and a division have left.
+// step of Newton's on what a root and a division have left. Of infinity it is 0.
 static __device__ __forceinline__ float inverse_root(float v) {
     const float y = 1.f / sqrtf(v);
-    return fmaf(0.5f * y, fmaf(-v * y, y, 1.f), y);
+    return y == 0.f ? 0.f : fmaf(0.5f * y, fmaf(-v * y, y, 1.f), y);
 }

@@ -91,7 +91,7 @@ typedef struct {
     long long   height, width, in, out;
 } taca_conv3x3_args;
 
-/* Group norm in two passes: sums of slabs of rows, then
+/* Group norm: sums of slabs of rows, statistics of groups, then
  * dst = act(gain·norm(x) + bias). sums holds F32 partial results. */
 typedef struct {
     taca_matrix        dst, x, gain, bias;

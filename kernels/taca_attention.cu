@@ -129,7 +129,8 @@ template <int D, int KEYS> struct attention {
 
     // raise lets the maxima follow. They may lag by 2^8, which F32 bears easily:
     // numerator and denominator have the same one. They are whole numbers, so
-    // that scaling by their difference is exact.
+    // that scaling by their difference loses nothing. A row's maximum moves for
+    // its own sake alone: its bits do not depend on the rows of its warp.
     __device__ __forceinline__ void raise(const float (&s)[strips][key_tiles][4]) {
         float most[strips][2];
         bool  grown = false;
@@ -153,7 +154,7 @@ template <int D, int KEYS> struct attention {
         for (int i = 0; i < strips; i++)
 #pragma unroll
             for (int h = 0; h < 2; h++) {
-                const float raised = fmaxf(maximum[i][h], ceilf(most[i][h])), shrink = exp2_fast(maximum[i][h] - raised);
+                const float raised = most[i][h] > maximum[i][h] + 8.f ? ceilf(most[i][h]) : maximum[i][h], shrink = exp2_fast(maximum[i][h] - raised);
                 maximum[i][h] = raised;
                 total[i][h] *= shrink;
 #pragma unroll

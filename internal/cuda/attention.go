@@ -58,8 +58,12 @@ func (b *Backend) Attention(dst, q, k, v tensor.Tensor, spec tensor.AttentionSpe
 		return
 	}
 	b.launch("taca_attention_any", geometry{x: ceil(q.Rows, anyRows), y: spec.Heads, threads: 256,
-		shared: 4 * (anyRows*size + 32*(size+1))}, fields(&p))
+		shared: anyShared(size)}, fields(&p))
 }
+
+// anyShared is the bytes of shared memory of a block of taca_attention_any:
+// queries, and a tile of 32 keys or values.
+func anyShared(size int) int { return 4 * (anyRows*size + 32*(size+1)) }
 
 // The tile of attention_any.cu, and the widest head it does.
 const (

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 /* Number formats and epilogues, as cuBLASLt counts them. */
-enum { LT_F32 = 0, LT_F16 = 2, LT_BF16 = 14 };
+enum { LT_F32 = 0, LT_BF16 = 14 };
 enum { LT_PLAIN = 1, LT_BIAS = 4, LT_GELU = 32 };
 
 /* A batch of products d_i = epilogue(alpha·a_iᵀ·b + beta·d_i + bias_i), all

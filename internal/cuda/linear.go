@@ -18,8 +18,15 @@ func (b *Backend) Linear(dst, x, w, bias tensor.Tensor, act tensor.Activation) {
 		return
 	}
 	b.temporary.reset()
-	if x.Rows <= fewRows || x.Cols == 0 {
+	if x.Rows <= fewRows {
 		b.linearFew(dst, x, w, bias, act, 1, 0)
+		return
+	}
+	if x.Cols == 0 { // cuBLASLt has no products without depth
+		for lo := 0; lo < x.Rows; lo += fewRows {
+			hi := min(lo+fewRows, x.Rows)
+			b.linearFew(dst.RowRange(lo, hi), x.RowRange(lo, hi), w, bias, act, 1, 0)
+		}
 		return
 	}
 	format := productFormat(dst, x, w)

@@ -49,8 +49,8 @@ func CheckQKNormRope(x, gain, rope Tensor, heads int) {
 // CheckAttention panics unless the operands of Attention fit.
 func CheckAttention(dst, q, k, v Tensor, s AttentionSpec) {
 	must(s.Heads > 0 && q.Cols%s.Heads == 0 && sameShape(q, k) && sameShape(q, v) && sameShape(q, dst) &&
-		s.Gamma > 0 && (s.RelBias.None() || s.RelBias.Rows == 2*q.Rows-1 && s.RelBias.Cols == s.Heads),
-		"Attention:", dst, " = ", q, ", ", k, ", ", v, " in ", s.Heads, " heads, gamma ", s.Gamma, ", bias ", s.RelBias)
+		s.Scale > 0 && s.Gamma > 0 && (s.RelBias.None() || s.RelBias.Rows == 2*q.Rows-1 && s.RelBias.Cols == s.Heads),
+		"Attention:", dst, " = ", q, ", ", k, ", ", v, " in ", s.Heads, " heads, scale ", s.Scale, ", gamma ", s.Gamma, ", bias ", s.RelBias)
 	for _, span := range []Span{s.Text, s.Visual} {
 		must(span.Empty() || 0 <= span.Lo && span.Hi <= q.Rows, "Attention: span", span, " of ", q)
 	}

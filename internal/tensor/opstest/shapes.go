@@ -14,26 +14,29 @@ func testShapes(t *testing.T, b tensor.Backend) {
 	x, y, long, row := s.input(4, 6, tensor.F32), s.input(4, 6, tensor.F32), s.input(5, 6, tensor.F32), s.input(1, 6, tensor.F32)
 	square, tall, short := s.weight(6, 6, tensor.F32, 1), s.weight(8, 6, tensor.F32, 1), s.vector(5, tensor.F32)
 	grid := tensor.Grid{Height: 2, Width: 2}
-	spec := tensor.AttentionSpec{Heads: 2, Gamma: 1}
+	spec := tensor.AttentionSpec{Heads: 2, Scale: 1, Gamma: 1}
 	bad := spec
 	for name, mistake := range map[string]func(){
-		"Linear, width of x":          func() { b.Linear(y, x.ColRange(0, 5), square, none, tensor.Identity) },
-		"Linear, width of dst":        func() { b.Linear(y, x, tall, none, tensor.Identity) },
-		"Linear, rows":                func() { b.Linear(long, x, square, none, tensor.Identity) },
-		"Linear, bias":                func() { b.Linear(y, x, square, short, tensor.Identity) },
-		"AddLowRank":                  func() { b.AddLowRank(y, x, tall, square, 1) },
-		"ModulatedNorm":               func() { b.ModulatedNorm(y, x, short, short, 1e-6) },
-		"LayerNorm":                   func() { b.LayerNorm(long, x, row, row, 1e-6) },
-		"RMSNorm":                     func() { b.RMSNorm(y, x, square, 1e-6) },
-		"QKNormRope, gain":            func() { b.QKNormRope(x, row, none, 3, 1e-6) },
-		"QKNormRope, odd head":        func() { b.QKNormRope(x, none, none, 2, 1e-6) },
-		"QKNormRope, heads":           func() { b.QKNormRope(x, none, none, 4, 1e-6) },
-		"QKNormRope, rope":            func() { b.QKNormRope(x, none, long.ColRange(0, 2), 3, 1e-6) },
-		"Attention, rows":             func() { b.Attention(y, x, long, long, spec) },
-		"Attention, heads":            func() { bad.Heads = 4; b.Attention(y, x, x, x, bad) },
-		"Attention, no gamma":         func() { b.Attention(y, x, x, x, tensor.AttentionSpec{Heads: 2}) },
-		"Attention, span":             func() { b.Attention(y, x, x, x, tensor.AttentionSpec{Heads: 2, Gamma: 1, Text: tensor.Span{Hi: 5}}) },
-		"Attention, bias":             func() { b.Attention(y, x, x, x, tensor.AttentionSpec{Heads: 2, Gamma: 1, RelBias: square}) },
+		"Linear, width of x":   func() { b.Linear(y, x.ColRange(0, 5), square, none, tensor.Identity) },
+		"Linear, width of dst": func() { b.Linear(y, x, tall, none, tensor.Identity) },
+		"Linear, rows":         func() { b.Linear(long, x, square, none, tensor.Identity) },
+		"Linear, bias":         func() { b.Linear(y, x, square, short, tensor.Identity) },
+		"AddLowRank":           func() { b.AddLowRank(y, x, tall, square, 1) },
+		"ModulatedNorm":        func() { b.ModulatedNorm(y, x, short, short, 1e-6) },
+		"LayerNorm":            func() { b.LayerNorm(long, x, row, row, 1e-6) },
+		"RMSNorm":              func() { b.RMSNorm(y, x, square, 1e-6) },
+		"QKNormRope, gain":     func() { b.QKNormRope(x, row, none, 3, 1e-6) },
+		"QKNormRope, odd head": func() { b.QKNormRope(x, none, none, 2, 1e-6) },
+		"QKNormRope, heads":    func() { b.QKNormRope(x, none, none, 4, 1e-6) },
+		"QKNormRope, rope":     func() { b.QKNormRope(x, none, long.ColRange(0, 2), 3, 1e-6) },
+		"Attention, rows":      func() { b.Attention(y, x, long, long, spec) },
+		"Attention, heads":     func() { bad.Heads = 4; b.Attention(y, x, x, x, bad) },
+		"Attention, no gamma":  func() { b.Attention(y, x, x, x, tensor.AttentionSpec{Heads: 2, Scale: 1}) },
+		"Attention, no scale":  func() { b.Attention(y, x, x, x, tensor.AttentionSpec{Heads: 2, Gamma: 1}) },
+		"Attention, span": func() {
+			b.Attention(y, x, x, x, tensor.AttentionSpec{Heads: 2, Scale: 1, Gamma: 1, Text: tensor.Span{Hi: 5}})
+		},
+		"Attention, bias":             func() { b.Attention(y, x, x, x, tensor.AttentionSpec{Heads: 2, Scale: 1, Gamma: 1, RelBias: square}) },
 		"GatedAdd, rows":              func() { b.GatedAdd(x, long, none) },
 		"GatedAdd, gate":              func() { b.GatedAdd(x, y, short) },
 		"Activate":                    func() { b.Activate(x, long, tensor.SiLU) },
