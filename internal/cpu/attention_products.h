@@ -99,23 +99,11 @@ INLINE void vector_products(const operands *o, const int paired) {
 
 #if defined(TACA_ISA_AMX)
 
-// Tiles 0..3 are 2 × 2 squares of out, 4 and 5 rows of a, 6 and 7 columns of
-// b; all are 16 rows of 64 bytes. Tile registers belong to the thread, and a
-// goroutine may wake on another one: every call sets them up for itself.
-static void matrix_begin(void) {
-    struct {
-        uint8_t palette, start, reserved[14];
-        uint16_t row_bytes[16];
-        uint8_t rows[16];
-    } shape = {.palette = 1};
-    for (int i = 0; i < 8; i++) {
-        shape.row_bytes[i] = 64;
-        shape.rows[i] = 16;
-    }
-    _tile_loadconfig(&shape);
-}
+#include "amx.h"
 
-static void matrix_end(void) { _tile_release(); }
+// Tiles 0..3 are 2 × 2 squares of out, 4 and 5 rows of a, 6 and 7 columns of b.
+static void matrix_begin(void) { tiles_begin(); }
+static void matrix_end(void) { tiles_end(); }
 
 // matrix_product is 32 × 32 elements of out, or 16 × 32 where not both.
 INLINE void matrix_product(const operands *o, int64_t row, int64_t column, const int both) {

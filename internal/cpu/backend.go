@@ -1,5 +1,8 @@
 package cpu
 
+// #include "kernels.h"
+import "C"
+
 import (
 	"errors"
 	"fmt"
@@ -19,6 +22,7 @@ type Backend struct {
 	arena   tensor.Arena
 	spilled []spill
 	inner   *memory // see innerProduct
+	packed  packing
 	owned   map[*memory]bool
 	groups  map[*group]bool
 	err     error
@@ -51,7 +55,7 @@ func open(threads int, k *kernels) (*Backend, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Backend{kernels: k, pool: p, scratch: &memory{}, inner: &memory{},
+	return &Backend{kernels: k, pool: p, scratch: &memory{}, inner: &memory{}, packed: packing{memory: &memory{}},
 		owned: map[*memory]bool{}, groups: map[*group]bool{}}, nil
 }
 
@@ -67,6 +71,7 @@ func (b *Backend) New(rows, cols int, d tensor.DType) (tensor.Tensor, error) {
 		return tensor.Tensor{}, err
 	}
 	b.owned[m] = true
+	b.forget() // an address may come again
 	return tensor.Tensor{Rows: rows, Cols: cols, Stride: cols, DType: d, Mem: m}, nil
 }
 
@@ -139,7 +144,7 @@ func (b *Backend) Sync() error { return b.err }
 
 // Close stops the workers and frees all memory.
 func (b *Backend) Close() error {
-	errs := []error{b.pool.close(), b.scratch.release(), b.inner.release()}
+	errs := []error{b.pool.close(), b.scratch.release(), b.inner.release(), b.packed.memory.release()}
 	for _, s := range b.spilled {
 		errs = append(errs, s.mem.release())
 	}
@@ -155,6 +160,9 @@ func (b *Backend) Close() error {
 func (b *Backend) run(v verb, args unsafe.Pointer, units, grain int) {
 	if b.err != nil {
 		return
+	}
+	if v != C.TACA_LINEAR && v != C.TACA_PACK {
+		b.forget()
 	}
 	b.pool.run(units, grain, func(lo, hi int, work unsafe.Pointer) {
 		b.kernels.call(v, args, lo, hi, work)

@@ -195,7 +195,7 @@ func TestPool(t *testing.T) {
 }
 
 func BenchmarkLinear(b *testing.B) {
-	for _, s := range [][3]int{{1024, 3072, 3072}, {512, 3072, 12288}, {1, 3072, 18432}, {96, 256, 256}} {
+	for _, s := range [][3]int{{1024, 3072, 3072}, {1536, 3072, 12288}, {1536, 15360, 3072}, {1, 3072, 18432}, {96, 256, 256}} {
 		for _, d := range []tensor.DType{tensor.F32, tensor.BF16} {
 			b.Run(fmt.Sprintf("%d×%d·%d/%v", s[0], s[1], s[2], d), func(b *testing.B) { benchmarkLinear(b, s[0], s[1], s[2], d) })
 		}

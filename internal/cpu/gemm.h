@@ -24,6 +24,7 @@ enum { GEMM_STRIP = 4, GEMM_VECS = 2 };
 
 enum {
     GEMM_PANEL = GEMM_VECS * LANES, // columns
+    GEMM_BLOCK = 256,               // rows and columns of a block
     GEMM_WORDS = 256,               // of K in a slice
     GEMM_ROW = GEMM_WORDS * 4 + 64, // bytes of a row in a strip: neighbours fall into different cache sets
 };
@@ -36,14 +37,6 @@ typedef struct {
 } gemm_slice;
 
 #include "gemm_pack.h"
-
-#if defined(TACA_ISA_AMX)
-#include "gemm_amx.h"
-enum { PAIRS_STRIP = AMX_STRIP, PAIRS_STEP = LANES, PAIRS_BLOCK = 512 };
-#else
-enum { PAIRS_STRIP = GEMM_STRIP, PAIRS_STEP = 1, PAIRS_BLOCK = 256 };
-#endif
-enum { WORDS_BLOCK = 256 };
 
 // gemm_step is s + a·b, word by word.
 INLINE vec gemm_step(vec a, vec b, vec s, int pairs) {
@@ -92,19 +85,22 @@ INLINE void multiply_rows(float *restrict c, const char *restrict strip, const c
     }
 }
 
-static void multiply(float *restrict c, const char *restrict strip, const char *restrict panel, gemm_slice s, int64_t rows, int64_t cols) {
-#if defined(TACA_ISA_AMX)
-    if (s.pairs) {
-        multiply_tiles(c, strip, panel, s, rows, cols);
-        return;
-    }
-#endif
-    (void)cols;
+static void multiply(float *restrict c, const char *restrict strip, const char *restrict panel, gemm_slice s, int64_t rows) {
     if (s.pairs) {
         rows <= GEMM_STRIP / 2 ? multiply_rows(c, strip, panel, s, 1, GEMM_STRIP / 2) : multiply_rows(c, strip, panel, s, 1, GEMM_STRIP);
     } else {
         rows <= GEMM_STRIP / 2 ? multiply_rows(c, strip, panel, s, 0, GEMM_STRIP / 2) : multiply_rows(c, strip, panel, s, 0, GEMM_STRIP);
     }
+}
+
+// put_sum writes n finished sums to a row of dst.
+INLINE void put_sum(const taca_linear *a, void *dst, int64_t col, int64_t n, vec v, vec bias) {
+    if (a->adds) {
+        v = v_fma(v_set(a->scale), v, v_get_part(dst, a->dst.type, col, n));
+    } else {
+        v = v_activate(v_add(v, bias), a->act);
+    }
+    v_put_part(dst, a->dst.type, col, n, v);
 }
 
 // store_block writes sums c (stride floats from row to row) to rows × cols of
@@ -115,39 +111,31 @@ static void store_block(const taca_linear *a, const float *restrict c, int64_t s
         void *dst = row_of(&a->dst, row + i);
         for (int64_t j = 0; j < cols; j += LANES) {
             int64_t n = cols - j < LANES ? cols - j : LANES;
-            vec v = v_load(c + i * stride + j);
-            if (a->adds) {
-                v = v_fma(v_set(a->scale), v, v_get_part(dst, a->dst.type, col + j, n));
-            } else {
-                v = bias ? v_add(v, v_get_part(bias, a->bias.type, col + j, n)) : v;
-                v = v_activate(v, a->act);
-            }
-            v_put_part(dst, a->dst.type, col + j, n, v);
+            put_sum(a, dst, col + j, n, v_load(c + i * stride + j), bias ? v_get_part(bias, a->bias.type, col + j, n) : v_zero());
         }
     }
 }
 
 // gemm_block is rows × cols of dst at (row, col).
 static void gemm_block(const taca_linear *a, int64_t row, int64_t rows, int64_t col, int64_t cols, char *restrict work) {
-    enum { SUMS = (TACA_BLOCK + 32) * TACA_BLOCK * 4, PANELS = TACA_BLOCK * GEMM_WORDS * 4 };
-    _Static_assert(SUMS + PANELS + 32 * GEMM_ROW <= TACA_WORK_BYTES, "workspace");
+    enum { SUMS = (GEMM_BLOCK + GEMM_STRIP) * (GEMM_BLOCK + GEMM_PANEL) * 4, PANELS = (GEMM_BLOCK + GEMM_PANEL) * GEMM_WORDS * 4 };
+    _Static_assert(SUMS + PANELS + GEMM_STRIP * GEMM_ROW <= TACA_WORK_BYTES, "workspace");
     float *sums = (float *)work;
     char *panels = work + SUMS, *strip = panels + PANELS;
     const int pairs = GEMM_PAIRS && taca_in_pairs(a);
-    const int64_t strip_rows = pairs ? PAIRS_STRIP : GEMM_STRIP, step = pairs ? PAIRS_STEP : 1;
     const int64_t in = a->w.cols, across = (cols + GEMM_PANEL - 1) / GEMM_PANEL;
     for (int64_t k = 0; k == 0 || k < in; k += GEMM_WORDS << pairs) {
         gemm_slice s = {.at = k, .depth = in - k, .pairs = pairs};
         s.depth = s.depth < GEMM_WORDS << pairs ? s.depth : GEMM_WORDS << pairs;
-        s.words = (((s.depth + pairs) >> pairs) + step - 1) / step * step;
+        s.words = (s.depth + pairs) >> pairs;
         pack_panels(panels, &a->w, s, col, cols);
-        for (int64_t i = 0; i < rows; i += strip_rows) {
-            int64_t high = rows - i < strip_rows ? rows - i : strip_rows;
-            load_strip(strip, a, s, row + i, high);
+        for (int64_t i = 0; i < rows; i += GEMM_STRIP) {
+            int64_t high = rows - i < GEMM_STRIP ? rows - i : GEMM_STRIP;
+            load_strip(strip, GEMM_ROW, a, s, row + i, high);
             for (int64_t j = 0; j < across; j++) {
                 int64_t wide = cols - j * GEMM_PANEL < GEMM_PANEL ? cols - j * GEMM_PANEL : GEMM_PANEL;
-                float *c = sums + (i * across + j * strip_rows) * GEMM_PANEL;
-                multiply(c, strip, panels + j * GEMM_PANEL * s.words * 4, s, high, wide);
+                float *c = sums + (i * across + j * GEMM_STRIP) * GEMM_PANEL;
+                multiply(c, strip, panels + j * GEMM_PANEL * s.words * 4, s, high);
                 if (k + s.depth >= in) {
                     store_block(a, c, GEMM_PANEL, row + i, high, col + j * GEMM_PANEL, wide);
                 }
@@ -155,5 +143,9 @@ static void gemm_block(const taca_linear *a, int64_t row, int64_t rows, int64_t 
         }
     }
 }
+
+#if defined(TACA_ISA_AMX)
+#include "gemm_amx.h"
+#endif
 
 #endif

@@ -1,66 +1,208 @@
-// Matrix products on AMX tiles: 16 rows of 64 bytes; a word is a pair of
-// bfloat16 and the sums are floats.
+// Matrix products of bfloat16 on AMX tiles.
+//
+// A slice of K at a time, the weights of a block of columns are packed as tiles
+// and stay in the second-level cache. Rows of x pass by in strips of three
+// tiles; a strip times a panel of two tiles is summed in six registers over the
+// whole slice. Three by two takes five tiles out of the cache for six products,
+// two by two four for four. Strips are packed too, since a tile whose rows lie
+// apart takes twice as long to load: all before the first block where many
+// blocks share them, otherwise one when it is needed.
 #ifndef TACA_GEMM_AMX_H
 #define TACA_GEMM_AMX_H
 
-enum { AMX_STRIP = 32 };
+#include "amx.h"
 
-// tiles_begin makes all eight tiles 16 rows of 64 bytes.
-INLINE void tiles_begin(void) {
-    struct {
-        uint8_t palette, start, reserved[14];
-        uint16_t bytes[16];
-        uint8_t rows[16];
-    } shape = {.palette = 1};
-    for (int i = 0; i < 8; i++) {
-        shape.bytes[i] = 64, shape.rows[i] = 16;
-    }
-    _tile_loadconfig(&shape);
-}
+enum {
+    AMX_STRIP = 48,
+    AMX_PANEL = 32,
+    AMX_GRAIN = 32,   // of K: a row of a tile
+    AMX_DEPTH = 1536, // of K in a slice
+    AMX_ROWS = 2016,  // of a block
+    AMX_COLS = 192,   // of a block
+    AMX_SUMS = AMX_STRIP * AMX_PANEL,
+    AMX_STEP = AMX_STRIP * AMX_GRAIN * 2, // bytes of a strip's tiles for one step along K
+};
 
-INLINE void tiles_end(void) { _tile_release(); }
-
-// tile_product adds one or two tiles of rows times one or two of columns.
-INLINE void tile_product(float *restrict c, const char *restrict strip, const char *restrict panel, gemm_slice s, const int rows, const int cols) {
-    enum { STRIDE = GEMM_PANEL * 4 };
-    const char *second = panel + s.words * 64;
-    if (s.at == 0) {
+// tiles_product adds tiles of rows times tiles of columns to c, whose tiles lie
+// column by column, three to each. Meanwhile lines from next on are called for,
+// as many in a step as ahead says.
+INLINE void tiles_product(float *restrict c, const char *restrict strip, const char *restrict panel, int64_t words, int first, const char *next, int64_t ahead, const int down, const int across) {
+    const char *second = panel + words * 64;
+    if (first) {
         _tile_zero(0);
         _tile_zero(1);
         _tile_zero(2);
         _tile_zero(3);
+        _tile_zero(4);
+        _tile_zero(5);
     } else {
-        _tile_loadd(0, c, STRIDE);
-        if (cols > 1) _tile_loadd(1, c + 16, STRIDE);
-        if (rows > 1) _tile_loadd(2, c + 16 * GEMM_PANEL, STRIDE);
-        if (rows > 1 && cols > 1) _tile_loadd(3, c + 16 * GEMM_PANEL + 16, STRIDE);
+        _tile_loadd(0, c, 64);
+        if (down > 1) _tile_loadd(1, c + 256, 64);
+        if (down > 2) _tile_loadd(2, c + 512, 64);
+        if (across > 1) _tile_loadd(3, c + 768, 64);
+        if (across > 1 && down > 1) _tile_loadd(4, c + 1024, 64);
+        if (across > 1 && down > 2) _tile_loadd(5, c + 1280, 64);
     }
-    for (int64_t k = 0; k < s.words; k += 16) {
-        _tile_loadd(4, strip + k * 4, GEMM_ROW);
-        _tile_loadd(6, panel + k * 64, 64);
-        _tile_dpbf16ps(0, 4, 6);
-        if (cols > 1) {
+    for (int64_t k = 0; k < words; k += 16, strip += AMX_STEP) {
+        _tile_loadd(7, panel + k * 64, 64);
+        _tile_loadd(6, strip, 64);
+        _tile_dpbf16ps(0, 6, 7);
+        if (down > 1) {
+            _tile_loadd(6, strip + 1024, 64);
+            _tile_dpbf16ps(1, 6, 7);
+        }
+        if (down > 2) {
+            _tile_loadd(6, strip + 2048, 64);
+            _tile_dpbf16ps(2, 6, 7);
+        }
+        for (int64_t i = 0; i < ahead; i++, next += 64) {
+            _mm_prefetch(next, _MM_HINT_T1);
+        }
+        if (across > 1) { // the other way round: the last rows are still there
             _tile_loadd(7, second + k * 64, 64);
-            _tile_dpbf16ps(1, 4, 7);
-        }
-        if (rows > 1) {
-            _tile_loadd(5, strip + 16 * GEMM_ROW + k * 4, GEMM_ROW);
-            _tile_dpbf16ps(2, 5, 6);
-            if (cols > 1) _tile_dpbf16ps(3, 5, 7);
+            if (down > 2) {
+                _tile_dpbf16ps(5, 6, 7);
+                _tile_loadd(6, strip + 1024, 64);
+            }
+            if (down > 1) {
+                _tile_dpbf16ps(4, 6, 7);
+                _tile_loadd(6, strip, 64);
+            }
+            _tile_dpbf16ps(3, 6, 7);
         }
     }
-    _tile_stored(0, c, STRIDE);
-    if (cols > 1) _tile_stored(1, c + 16, STRIDE);
-    if (rows > 1) _tile_stored(2, c + 16 * GEMM_PANEL, STRIDE);
-    if (rows > 1 && cols > 1) _tile_stored(3, c + 16 * GEMM_PANEL + 16, STRIDE);
+    _tile_stored(0, c, 64);
+    if (down > 1) _tile_stored(1, c + 256, 64);
+    if (down > 2) _tile_stored(2, c + 512, 64);
+    if (across > 1) _tile_stored(3, c + 768, 64);
+    if (across > 1 && down > 1) _tile_stored(4, c + 1024, 64);
+    if (across > 1 && down > 2) _tile_stored(5, c + 1280, 64);
 }
 
-// multiply_tiles adds a strip of rows times a panel to c, 32 × GEMM_PANEL.
-static void multiply_tiles(float *restrict c, const char *restrict strip, const char *restrict panel, gemm_slice s, int64_t rows, int64_t cols) {
-    if (rows > 16) {
-        cols > 16 ? tile_product(c, strip, panel, s, 2, 2) : tile_product(c, strip, panel, s, 2, 1);
-    } else {
-        cols > 16 ? tile_product(c, strip, panel, s, 1, 2) : tile_product(c, strip, panel, s, 1, 1);
+// multiply_strip is tiles_product of up to AMX_STRIP rows and AMX_PANEL columns.
+static void multiply_strip(float *restrict c, const char *restrict strip, const char *restrict panel, gemm_slice s, int64_t rows, int64_t cols, const char *next, int64_t ahead) {
+    int first = s.at == 0;
+    switch ((rows + 15) / 16 * 2 + (cols > 16)) {
+    case 2: tiles_product(c, strip, panel, s.words, first, next, ahead, 1, 1); break;
+    case 3: tiles_product(c, strip, panel, s.words, first, next, ahead, 1, 2); break;
+    case 4: tiles_product(c, strip, panel, s.words, first, next, ahead, 2, 1); break;
+    case 5: tiles_product(c, strip, panel, s.words, first, next, ahead, 2, 2); break;
+    case 6: tiles_product(c, strip, panel, s.words, first, next, ahead, 3, 1); break;
+    default: tiles_product(c, strip, panel, s.words, first, next, ahead, 3, 2); break;
+    }
+}
+
+// store_rows is store_tiles for whole panels and one activation.
+INLINE void store_rows(const taca_linear *a, const float *restrict c, const float *restrict bias, int64_t row, int64_t rows, int64_t col, int64_t act) {
+    const vec low_bias = v_load(bias), high_bias = v_load(bias + LANES);
+    for (int64_t i = 0; i < rows; i++) {
+        const float *from = c + i / 16 * 256 + i % 16 * 16;
+        vec low = v_activate(v_add(v_load(from), low_bias), act), high = v_activate(v_add(v_load(from + 768), high_bias), act);
+        char *to = row_of(&a->dst, row + i);
+        if (a->dst.type == TACA_BF16) {
+            _mm512_storeu_si512(to + col * 2, (__m512i)_mm512_cvtne2ps_pbh(high, low));
+        } else {
+            v_store(to + col * 4, low);
+            v_store(to + col * 4 + sizeof(vec), high);
+        }
+    }
+}
+
+// store_tiles writes sums to rows × cols of dst at (row, col), with what LINEAR
+// does to a finished sum. bias is of these columns.
+static void store_tiles(const taca_linear *a, const float *restrict c, const float *restrict bias, int64_t row, int64_t rows, int64_t col, int64_t cols) {
+    if (!a->adds && cols == AMX_PANEL) {
+        switch (a->act) {
+        case TACA_IDENTITY: store_rows(a, c, bias, row, rows, col, TACA_IDENTITY); break;
+        case TACA_GELU_TANH: store_rows(a, c, bias, row, rows, col, TACA_GELU_TANH); break;
+        default: store_rows(a, c, bias, row, rows, col, a->act); break;
+        }
+        return;
+    }
+    for (int64_t i = 0; i < rows; i++) {
+        for (int64_t j = 0; j < cols; j += LANES) {
+            vec v = v_load(c + j / 16 * 768 + i / 16 * 256 + i % 16 * 16);
+            put_sum(a, row_of(&a->dst, row + i), col + j, cols - j < LANES ? cols - j : LANES, v, v_load(bias + j));
+        }
+    }
+}
+
+// amx_slice is the part of K from column k on.
+INLINE gemm_slice amx_slice(int64_t in, int64_t k) {
+    const int64_t slices = (in + AMX_DEPTH - 1) / AMX_DEPTH;
+    int64_t depth = slices > 1 ? ((in + slices - 1) / slices + AMX_GRAIN - 1) / AMX_GRAIN * AMX_GRAIN : in;
+    depth = in - k < depth ? in - k : depth;
+    return (gemm_slice){.at = k, .depth = depth, .words = (depth + AMX_GRAIN - 1) / AMX_GRAIN * 16, .pairs = 1};
+}
+
+// pack_tiles writes a slice of rows row .. row+rows-1 of the left operand, as
+// tiles: three for every step along K, of which those without rows are skipped.
+static void pack_tiles(char *restrict to, const taca_linear *a, gemm_slice s, int64_t row, int64_t rows) {
+    char copy[AMX_DEPTH * 2];
+    for (int64_t i = 0; i < rows; i++) {
+        const char *from = (const char *)row_of(&a->x, row + i) + s.at * 2;
+        if (a->width > 0 || s.depth < 2 * s.words) {
+            load_strip(copy, 0, a, s, row + i, 1);
+            from = copy;
+        }
+        char *tile = to + i / 16 * 1024 + i % 16 * 64;
+        for (int64_t k = 0; k < s.words; k += 16, tile += AMX_STEP) {
+            v_store(tile, v_load(from + k * 4));
+        }
+    }
+}
+
+// packed_row is how many bytes a row of the packed left operand takes.
+INLINE int64_t packed_row(int64_t in) { return (in + AMX_GRAIN - 1) / AMX_GRAIN * AMX_GRAIN * 2; }
+
+// pack_strips packs the whole left operand; a unit is a strip.
+static void pack_strips(const void *args, int64_t lo, int64_t hi, void *work) {
+    const taca_linear *a = args;
+    (void)work;
+    for (int64_t u = lo; u < hi; u++) {
+        int64_t row = u * AMX_STRIP, rows = a->x.rows - row < AMX_STRIP ? a->x.rows - row : AMX_STRIP;
+        char *to = (char *)a->packed + row * packed_row(a->x.cols);
+        for (int64_t k = 0; k < a->x.cols;) {
+            gemm_slice s = amx_slice(a->x.cols, k);
+            pack_tiles(to + k * 2 * AMX_STRIP, a, s, row, rows);
+            k += s.depth;
+        }
+    }
+}
+
+// amx_block is rows × cols of dst at (row, col); row begins a strip.
+static void amx_block(const taca_linear *a, int64_t row, int64_t rows, int64_t col, int64_t cols, char *restrict work) {
+    enum { PANELS = AMX_COLS * AMX_DEPTH * 2, SUMS = AMX_ROWS * AMX_COLS * 4, STRIP = AMX_STRIP * AMX_DEPTH * 2 };
+    _Static_assert(PANELS + SUMS + STRIP + AMX_COLS * 4 <= TACA_WORK_BYTES, "workspace");
+    char *panels = work, *room = work + PANELS + SUMS;
+    float *sums = (float *)(work + PANELS), *bias = (float *)(room + STRIP);
+    const int64_t in = a->w.cols, across = (cols + AMX_PANEL - 1) / AMX_PANEL;
+    for (int64_t j = 0; j < cols; j += LANES) {
+        int64_t n = cols - j < LANES ? cols - j : LANES;
+        v_store(bias + j, a->bias.at ? v_get_part((const void *)a->bias.at, a->bias.type, col + j, n) : v_zero());
+    }
+    for (int64_t k = 0; k == 0 || k < in;) {
+        const gemm_slice s = amx_slice(in, k);
+        k += s.depth > 0 ? s.depth : 1;
+        pack_panels(panels, &a->w, s, col, cols);
+        for (int64_t i = 0; i < rows; i += AMX_STRIP) {
+            int64_t high = rows - i < AMX_STRIP ? rows - i : AMX_STRIP;
+            const char *strip = (const char *)a->packed + (row + i) * packed_row(in) + s.at * 2 * AMX_STRIP;
+            const char *next = strip + packed_row(in) * AMX_STRIP;
+            const int64_t ahead = a->packed && i + AMX_STRIP < rows ? AMX_STRIP / across : 0;
+            if (!a->packed) {
+                pack_tiles(room, a, s, row + i, high);
+                strip = next = room;
+            }
+            for (int64_t j = 0; j < across; j++, next += ahead * s.words * 4) {
+                int64_t wide = cols - j * AMX_PANEL < AMX_PANEL ? cols - j * AMX_PANEL : AMX_PANEL;
+                float *c = sums + (s.depth < in ? (i / AMX_STRIP * across + j) * AMX_SUMS : 0);
+                multiply_strip(c, strip, panels + j * AMX_PANEL * s.words * 4, s, high, wide, next, ahead);
+                if (k >= in) {
+                    store_tiles(a, c, bias + j * AMX_PANEL, row + i, high, col + j * AMX_PANEL, wide);
+                }
+            }
+        }
     }
 }
 

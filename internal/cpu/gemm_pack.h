@@ -154,10 +154,11 @@ static void image_words(char *restrict to, const taca_linear *a, int pairs, int6
     }
 }
 
-// load_strip writes rows row .. row+rows-1 of the left operand.
-static void load_strip(char *restrict strip, const taca_linear *a, gemm_slice s, int64_t row, int64_t rows) {
+// load_strip writes rows row .. row+rows-1 of the left operand, stride bytes
+// apart.
+static void load_strip(char *restrict strip, int64_t stride, const taca_linear *a, gemm_slice s, int64_t row, int64_t rows) {
     int64_t bytes = s.depth * (4 >> s.pairs);
-    for (int64_t i = 0; i < rows; i++, strip += GEMM_ROW) {
+    for (int64_t i = 0; i < rows; i++, strip += stride) {
         if (a->width > 0) {
             image_words(strip, a, s.pairs, row + i, s.at, s.depth);
         } else {

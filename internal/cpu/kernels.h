@@ -25,12 +25,13 @@ typedef struct {
 // Workspace of one thread, 64-byte aligned, undefined between calls.
 enum { TACA_WORK_BYTES = 4 << 20 };
 
-// LINEAR, and convolutions as one. A unit is one block of dst; units go down a column of
+// LINEAR, and convolutions as one; PACK, which brings x to packed before it. A unit is one block of dst; units go down a column of
 // blocks before they go to the next, so that neighbours share weights.
 typedef struct {
     taca_matrix dst, x, w, bias;
     int64_t act;
-    int64_t block_rows, block_cols; // at most TACA_BLOCK of each, but any number of columns where few
+    int64_t block_rows, block_cols; // at most what taca_tiling says, but any number of columns where few
+    uintptr_t packed;               // x as PACK has laid it out, or 0
     int64_t height, width;          // the image whose 3×3 neighbourhoods are multiplied; 0: the rows of x are
     float scale;
     int32_t adds; // dst += scale · x·wᵀ, without bias and act
@@ -43,8 +44,8 @@ static inline int taca_in_pairs(const taca_linear *a) {
     return a->x.type == TACA_BF16 && (a->w.type == TACA_BF16 || a->w.type == TACA_F8E4M3 || a->dst.type == TACA_BF16);
 }
 
-// The largest block, and what counts as few.
-enum { TACA_BLOCK = 512, TACA_FEW_ROWS = 4, TACA_FEW_COLS = 1 << 17 };
+// What counts as few.
+enum { TACA_FEW_ROWS = 4, TACA_FEW_COLS = 1 << 17 };
 
 typedef struct {
     taca_matrix dst, x, gain, bias; // ModulatedNorm: scale and shift
@@ -97,6 +98,7 @@ typedef void (*taca_verb)(const void *args, int64_t lo, int64_t hi, void *work);
 
 enum {
     TACA_LINEAR,
+    TACA_PACK,
     TACA_NORM,
     TACA_RMS_NORM,
     TACA_QK_NORM_ROPE,
@@ -113,11 +115,12 @@ enum {
     TACA_VERBS
 };
 
-// The grains in which a kernel of LINEAR covers dst, and the block its caches
-// like best.
+// The grains in which a kernel of LINEAR covers dst, and the largest block,
+// which its caches like best.
 typedef struct {
     int64_t strip, panel; // rows, columns
-    int64_t block;
+    int64_t rows, cols;
+    int64_t grain; // PACK lays x out in whole strips, and multiples of this many columns; 0: there is no PACK
 } taca_tiling;
 
 typedef struct {

@@ -76,18 +76,31 @@ func (b *Backend) product(args C.taca_linear) {
 		enough := max(16, unitBytes/max(1, in*tensor.DType(args.w._type).Size()))
 		down, across = rows, max(enough, upTo(cols, unitsPerWorker*b.pool.workers, 16))
 	} else {
-		down, across = b.block(rows, cols, in, b.kernels.tiling(&args))
+		t := b.kernels.tiling(&args)
+		down, across = b.block(rows, cols, in, t)
+		if packs(&args, t, across) {
+			if most := packedRows(in, t); rows > most {
+				for lo := 0; lo < rows; lo += most {
+					b.product(part(args, lo, min(lo+most, rows)))
+				}
+				return
+			}
+			b.pack(&args, t)
+		}
 	}
 	args.block_rows, args.block_cols = C.int64_t(down), C.int64_t(across)
 	b.run(C.TACA_LINEAR, unsafe.Pointer(&args), pieces(rows, down)*pieces(cols, across), 1)
+	if overlap(args.dst, b.packed.of) {
+		b.forget()
+	}
 }
 
 // block is the size of the blocks of a product: what the caches like, smaller
 // where some workers would have nothing to do.
 func (b *Backend) block(rows, cols, in int, t C.taca_tiling) (down, across int) {
-	strip, panel, most := int(t.strip), int(t.panel), int(t.block)
-	down = upTo(rows, pieces(rows, most), strip)
-	across = upTo(cols, pieces(cols, most), panel)
+	strip, panel := int(t.strip), int(t.panel)
+	down = upTo(rows, pieces(rows, int(t.rows)), strip)
+	across = upTo(cols, pieces(cols, int(t.cols)), panel)
 	few := func() bool { return pieces(rows, down)*pieces(cols, across) < unitsPerWorker*b.pool.workers }
 	for b.pool.workers > 1 && few() && down*across*in >= 2*unitProducts {
 		switch {

@@ -79,6 +79,10 @@ static void linear_tiles(const void *args, int64_t lo, int64_t hi, void *work) {
         int64_t cols = a->dst.cols - col < a->block_cols ? a->dst.cols - col : a->block_cols;
         if (a->few) {
             few_rows(a, col, cols, work);
+#if defined(TACA_ISA_AMX)
+        } else if (taca_in_pairs(a)) {
+            amx_block(a, row, rows, col, cols, work);
+#endif
         } else {
             gemm_block(a, row, rows, col, cols, work);
         }

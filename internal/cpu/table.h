@@ -10,10 +10,17 @@
 
 const taca_kernels TACA_TABLE = {
     .name = TACA_TABLE_NAME,
-    .words = {GEMM_STRIP, GEMM_PANEL, WORDS_BLOCK},
-    .pairs = {PAIRS_STRIP, GEMM_PANEL, PAIRS_BLOCK},
+    .words = {GEMM_STRIP, GEMM_PANEL, GEMM_BLOCK, GEMM_BLOCK, 0},
+#if defined(TACA_ISA_AMX)
+    .pairs = {AMX_STRIP, AMX_PANEL, AMX_ROWS, AMX_COLS, AMX_GRAIN},
+#else
+    .pairs = {GEMM_STRIP, GEMM_PANEL, GEMM_BLOCK, GEMM_BLOCK, 0},
+#endif
     .verb = {
         [TACA_LINEAR] = linear_tiles,
+#if defined(TACA_ISA_AMX)
+        [TACA_PACK] = pack_strips,
+#endif
         [TACA_NORM] = norm_rows,
         [TACA_RMS_NORM] = rms_norm_rows,
         [TACA_QK_NORM_ROPE] = qk_norm_rope_rows,
