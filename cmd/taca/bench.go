@@ -23,13 +23,18 @@ func newBenchCommand(a *app) *cobra.Command {
 	settings := newSettingFlags()
 	c := &cobra.Command{
 		Use:   "bench",
-		Short: "measure attention and matrix products at the sizes of FLUX.1 and SD3.5",
+		Short: "measure attention and matrix products at the sizes of FLUX.1 and SD3.5, or a model's step",
 		Long: `bench measures the two verbs that a denoising step consists of, at the sizes
 they have at 1024×1024 pixels: attention over the joint sequence, with gamma 1
 and 1.2, and the linear layers. It prints the median time and the operations a
-second, and for cards whose data sheet is known the share of its bf16 peak.`,
+second, and for cards whose data sheet is known the share of its bf16 peak.
+
+With --model it measures that model's transformer instead: one evaluation, with
+gamma 1 and 1.2, at the size the picture flags say. The folder needs the
+weights of the transformer alone.`,
 		Example: `  taca bench --device cuda
-  taca bench --device cpu --seconds 5 --json`,
+  taca bench --device cpu --seconds 5 --json
+  taca bench --model flux-dev -W 512 -H 512`,
 		Args: arguments(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
 			s, err := settings.resolve(c, sources{})
@@ -42,8 +47,8 @@ second, and for cards whose data sheet is known the share of its bf16 peak.`,
 			return runBench(c.Context(), a, s, time.Duration(seconds*float64(time.Second)), asJSON)
 		},
 	}
-	settings.device(c)
-	settings.dtype(c)
+	settings.model(c)
+	settings.picture(c)
 	c.Flags().Float64Var(&seconds, "seconds", 1, "`time` for each line")
 	c.Flags().BoolVar(&asJSON, "json", false, "print the figures as JSON")
 	c.Flags().SortFlags = false
@@ -59,7 +64,7 @@ type benchmark struct {
 	Rate   float64 `json:"tflops"`
 	Share  float64 `json:"share_of_peak,omitempty"`
 
-	run func(o tensor.Ops)
+	run func(ctx context.Context) error
 }
 
 // report is what bench prints.
@@ -76,17 +81,63 @@ func runBench(ctx context.Context, a *app, s configs.Settings, each time.Duratio
 		return err
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
+	r := report{Device: b.Name()}
+	if s.Model == "" {
+		err = r.verbs(ctx, b, s, each)
+	} else {
+		err = r.step(ctx, b, s, each)
+	}
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return json.NewEncoder(a.stdout).Encode(r)
+	}
+	return r.print(a.stdout)
+}
+
+// verbs measures attention and products.
+func (r *report) verbs(ctx context.Context, b tensor.Backend, s configs.Settings, each time.Duration) error {
 	d, err := chooseDType(s.DType, prefersBF16(b))
 	if err != nil {
 		return err
 	}
-	r := report{Device: b.Name(), DType: d.String(), Peak: peak(b.Name(), d)}
-	lines, err := benchmarks(b, d)
+	lines, err := verbs(b, d)
 	if err != nil {
 		return err
 	}
+	return r.measure(ctx, d, lines, each)
+}
+
+// step measures one evaluation of a model's transformer.
+func (r *report) step(ctx context.Context, b tensor.Backend, s configs.Settings, each time.Duration) (err error) {
+	m, err := readModel(locate(s.Model))
+	if err != nil {
+		return err
+	}
+	d, err := chooseDType(s.DType, prefersBF16(b) && inHalf(m))
+	if err != nil {
+		return err
+	}
+	q := request(s, m.Defaults())
+	step, err := m.OpenStep(ctx, b, d, q)
+	if err != nil {
+		return modelError{err}
+	}
+	defer func() { err = errors.Join(err, step.Close()) }()
+	var lines []benchmark
+	for _, gamma := range []float32{1, 1.2} {
+		lines = append(lines, benchmark{Name: fmt.Sprintf("%s, one step at %d×%d, gamma %g", m.Name, q.Width, q.Height, gamma), FLOPs: step.FLOPs,
+			run: func(ctx context.Context) error { return step.Run(ctx, gamma) }})
+	}
+	return r.measure(ctx, d, lines, each)
+}
+
+// measure runs all lines and keeps what was found.
+func (r *report) measure(ctx context.Context, d tensor.DType, lines []benchmark, each time.Duration) error {
+	r.DType, r.Peak = d.String(), peak(r.Device, d)
 	for _, l := range lines {
-		if err := l.measure(ctx, b, each); err != nil {
+		if err := l.measure(ctx, each); err != nil {
 			return err
 		}
 		if r.Peak > 0 {
@@ -94,10 +145,7 @@ func runBench(ctx context.Context, a *app, s configs.Settings, each time.Duratio
 		}
 		r.Lines = append(r.Lines, l)
 	}
-	if asJSON {
-		return json.NewEncoder(a.stdout).Encode(r)
-	}
-	return r.print(a.stdout)
+	return nil
 }
 
 // sizes is what a family's blocks are made of at 1024×1024.
@@ -111,8 +159,8 @@ var sizes = []struct {
 	{"SD3.5 medium", 333, 4096, 24, 64, 6144},
 }
 
-// benchmarks makes the operands of all lines; they live as long as b.
-func benchmarks(b tensor.Backend, d tensor.DType) ([]benchmark, error) {
+// verbs makes the operands of all lines; they live as long as b.
+func verbs(b tensor.Backend, d tensor.DType) ([]benchmark, error) {
 	most, widest := 0, 0
 	for _, s := range sizes {
 		most, widest = max(most, s.text+s.visual), max(widest, s.wide)
@@ -131,20 +179,23 @@ func benchmarks(b tensor.Backend, d tensor.DType) ([]benchmark, error) {
 	var all []benchmark
 	for _, s := range sizes {
 		rows, d := s.text+s.visual, s.heads*s.size
+		do := func(verb func()) func(context.Context) error {
+			return func(context.Context) error { verb(); return b.Sync() }
+		}
 		part := func(i, cols int) tensor.Tensor { return packed(operands[i], rows, cols) }
 		for _, gamma := range []float32{1, 1.2} {
 			spec := tensor.AttentionSpec{Heads: s.heads, Scale: 0.1, Gamma: gamma,
 				Text: tensor.Span{Hi: s.text}, Visual: tensor.Span{Lo: s.text, Hi: rows}}
 			all = append(all, benchmark{Name: fmt.Sprintf("%s attention %d×%d×%d, gamma %g", s.family, rows, s.heads, s.size, gamma),
 				FLOPs: 4 * float64(rows) * float64(rows) * float64(d),
-				run:   func(o tensor.Ops) { o.Attention(part(0, d), part(1, d), part(2, d), part(3, d), spec) }})
+				run:   do(func() { b.Attention(part(0, d), part(1, d), part(2, d), part(3, d), spec) })})
 		}
 		for _, cols := range [][2]int{{d, d}, {d, s.wide}, {s.wide, d}} {
 			all = append(all, benchmark{Name: fmt.Sprintf("%s linear %d×%d·%d", s.family, rows, cols[0], cols[1]),
 				FLOPs: 2 * float64(rows) * float64(cols[0]) * float64(cols[1]),
-				run: func(o tensor.Ops) {
-					o.Linear(part(0, cols[1]), part(1, cols[0]), packed(operands[4], cols[1], cols[0]), tensor.Tensor{}, tensor.Identity)
-				}})
+				run: do(func() {
+					b.Linear(part(0, cols[1]), part(1, cols[0]), packed(operands[4], cols[1], cols[0]), tensor.Tensor{}, tensor.Identity)
+				})})
 		}
 	}
 	return all, nil
@@ -157,15 +208,14 @@ func packed(t tensor.Tensor, rows, cols int) tensor.Tensor {
 }
 
 // measure runs a line until time is up, at least three times after the first.
-func (m *benchmark) measure(ctx context.Context, b tensor.Backend, each time.Duration) error {
+func (m *benchmark) measure(ctx context.Context, each time.Duration) error {
 	var times []float64
 	for begin := time.Now(); len(times) < 4 || time.Since(begin) < each; {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		start := time.Now()
-		m.run(b)
-		if err := b.Sync(); err != nil {
+		if err := m.run(ctx); err != nil {
 			return err
 		}
 		times = append(times, time.Since(start).Seconds())

@@ -62,12 +62,7 @@ func (m *Model) Plan(ctx context.Context, r Request, d tensor.DType) (Plan, erro
 	}
 	w := newWeights(m.folder)
 	defer w.close()
-	return m.plan(ctx, r, d, func(component string) (checkpoint.Source, error) {
-		if !m.folder.Sub(component).HasWeights(stem(component)) {
-			return nil, nil
-		}
-		return w.component(component)
-	})
+	return m.plan(ctx, r, d, w.orShapes)
 }
 
 func (m *Model) plan(ctx context.Context, r Request, d tensor.DType, source func(string) (checkpoint.Source, error)) (Plan, error) {

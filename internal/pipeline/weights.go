@@ -31,6 +31,14 @@ func (w *weights) component(name string) (checkpoint.Source, error) {
 	return s, nil
 }
 
+// orShapes is component, or nil where the folder does not hold its weights.
+func (w *weights) orShapes(name string) (checkpoint.Source, error) {
+	if !w.folder.Sub(name).HasWeights(stem(name)) {
+		return nil, nil
+	}
+	return w.component(name)
+}
+
 func (w *weights) close() error {
 	var errs []error
 	for _, s := range w.open {

@@ -1,0 +1,106 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+
+	"taca/internal/dry"
+	"taca/internal/model"
+	"taca/internal/sampler"
+	"taca/internal/tensor"
+)
+
+// Step is one evaluation of a model's transformer, open on a backend to be
+// timed. Its text is made of zeros, its latents are noise: no encoder and no
+// decoder is opened, so a folder that holds only the transformer's weights and
+// the other parts' configs will do.
+type Step struct {
+	FLOPs float64 // of one evaluation
+
+	backend  tensor.Backend
+	weights  *weights
+	denoiser denoiser
+	x        tensor.Tensor
+	at       model.Step
+}
+
+// OpenStep opens m's transformer for pictures of r's size and length of text.
+func (m *Model) OpenStep(ctx context.Context, b tensor.Backend, d tensor.DType, r Request) (*Step, error) {
+	s := &Step{backend: b, weights: newWeights(m.folder)}
+	if err := s.open(ctx, m, d, r); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func (s *Step) open(ctx context.Context, m *Model, d tensor.DType, r Request) error {
+	g, err := m.Geometry()
+	if err != nil {
+		return err
+	}
+	if err := r.Check(g.Unit()); err != nil {
+		return err
+	}
+	text, err := m.trialText(ctx, s.weights, d, r)
+	if err != nil {
+		return err
+	}
+	try := dry.New()
+	if err := m.trialStep(ctx, env{try, d, s.weights.component}, r, text); err != nil {
+		return err
+	}
+	s.FLOPs = try.FLOPs()
+	b := s.backend
+	if err := b.Reserve(try.PeakScratch()); err != nil {
+		return err
+	}
+	if s.denoiser, err = m.family.denoiser(env{b, d, s.weights.component}); err != nil {
+		return err
+	}
+	s.at = model.Step{Sigma: 1, Guidance: r.Guidance, Grid: g.Patches(r.Width, r.Height)}
+	if s.at.Text, err = place(b, text); err != nil {
+		return err
+	}
+	if s.x, err = b.New(s.at.Grid.Rows(), g.PatchColumns(), tensor.F32); err != nil {
+		return err
+	}
+	b.Upload(s.x, sampler.Noise(0, s.x.Rows*s.x.Cols))
+	return b.Err()
+}
+
+// trialText is a prompt of zeros, as wide as m's encoders make it.
+func (m *Model) trialText(ctx context.Context, w *weights, d tensor.DType, r Request) (Text, error) {
+	var parts []encoded
+	for _, e := range m.family.encoders() {
+		said, err := trial(ctx, env{dry.New(), d, w.orShapes}, e, r.MaxLength)
+		if err != nil {
+			return Text{}, err
+		}
+		parts = append(parts, said)
+	}
+	return m.family.assemble(parts, r.MaxLength), nil
+}
+
+// Run evaluates the transformer once, with that gamma, and waits for it.
+func (s *Step) Run(ctx context.Context, gamma float32) error {
+	b := s.backend
+	defer b.Release(b.Mark())
+	s.at.Gamma = gamma
+	v := b.Scratch(s.x.Rows, s.x.Cols, tensor.F32)
+	if err := s.denoiser.Velocity(ctx, v, s.x, s.at); err != nil {
+		return err
+	}
+	return b.Sync()
+}
+
+// Close gives back the backend's memory and the files.
+func (s *Step) Close() error {
+	discard(s.backend, s.at.Text)
+	if !s.x.None() {
+		s.backend.Free(s.x)
+	}
+	if s.denoiser != nil {
+		s.denoiser.Drop()
+	}
+	return errors.Join(s.backend.Err(), s.weights.close())
+}
