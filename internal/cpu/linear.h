@@ -4,6 +4,10 @@
 
 #include "gemm.h"
 
+// FEW_AHEAD is how many bytes before their use weights are called for: the
+// processor's own prefetching stops at every page.
+enum { FEW_AHEAD = 8192 };
+
 // dots is rows dot products with one row of weights: w is read once, four
 // vectors at a time. Sums are over k modulo 4·LANES first.
 INLINE void dots(float *restrict c, int64_t stride, const float *restrict x, const char *restrict w, int64_t type, int64_t in, const int rows) {
@@ -14,6 +18,10 @@ INLINE void dots(float *restrict c, int64_t stride, const float *restrict x, con
     }
     int64_t k = 0;
     for (; k + 4 * LANES <= in; k += 4 * LANES) {
+        const char *ahead = w + k * element_size(type) + FEW_AHEAD;
+        for (int64_t i = 0; i < 4 * LANES * element_size(type); i += 64) {
+            __builtin_prefetch(ahead + i);
+        }
 #pragma GCC unroll 4
         for (int j = 0; j < 4; j++) {
             vec b = weight_words(w, type, s, k + j * LANES, LANES);

@@ -59,7 +59,7 @@ func (e *embedders) forward(o tensor.Ops, text, visual, x tensor.Tensor, step mo
 	e.visual.Apply(o, visual, x, tensor.Identity)
 	o.Observe("x_embedder", visual)
 	cond := e.conditioner.Apply(o, thousandths(step.Sigma), step.Guidance*1000, step.Text.Pooled)
-	e.text.Apply(o, text, step.Text.Tokens, tensor.Identity)
+	e.text.Embed(o, text, step.Text.Tokens)
 	o.Observe("context_embedder", text)
 	return cond
 }

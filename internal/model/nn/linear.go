@@ -36,6 +36,19 @@ func (l *Linear) Apply(o tensor.Ops, dst, x tensor.Tensor, act tensor.Activation
 	}
 }
 
+// Embed is Apply of text tokens, which are kept in F32 whatever the format of
+// activations is: they are rounded to dst's first, as the reference has them,
+// since a product of mixed formats takes several times as long.
+func (l *Linear) Embed(o tensor.Ops, dst, tokens tensor.Tensor) {
+	if tokens.DType != dst.DType {
+		defer o.Release(o.Mark())
+		rounded := o.Scratch(tokens.Rows, tokens.Cols, dst.DType)
+		o.Copy(rounded, tokens)
+		tokens = rounded
+	}
+	l.Apply(o, dst, tokens, tensor.Identity)
+}
+
 func (l *Linear) adapted() bool {
 	for _, a := range l.Adapters {
 		if *a.Gate != 0 {

@@ -62,7 +62,7 @@ func alone(joint tensor.AttentionSpec, rows int) tensor.AttentionSpec {
 func (e *embedders) forward(o tensor.Ops, text, visual, x tensor.Tensor, step model.Step) tensor.Tensor {
 	e.visual.forward(o, visual, x, step.Grid)
 	cond := e.conditioner.Apply(o, step.Sigma*1000, 0, step.Text.Pooled)
-	e.text.Apply(o, text, step.Text.Tokens, tensor.Identity)
+	e.text.Embed(o, text, step.Text.Tokens)
 	o.Observe("context_embedder", text)
 	return cond
 }
