@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+
 	"taca/internal/cpu"
 	"taca/internal/tensor"
 )
@@ -8,8 +10,11 @@ import (
 // openBackend opens what --device names. Files called backend are the only
 // ones that know the backends by name.
 func openBackend(h hardware) (tensor.Backend, error) {
+	if i, found := usableCard(); found && h.device == "auto" {
+		h.device = fmt.Sprintf("cuda:%d", i)
+	}
 	switch {
-	case h.onCard() || h.device == "auto" && cardPresent():
+	case h.onCard():
 		return openCard(h)
 	case h.device == "auto" || h.device == "cpu":
 		b, err := cpu.Open(h.threads)

@@ -11,8 +11,8 @@ import (
 	"taca/internal/tensor"
 )
 
-// cardPresent reports whether a card can be computed on.
-func cardPresent() bool { return cuda.Usable() }
+// usableCard is the first card that can be computed on, if there is one.
+func usableCard() (ordinal int, found bool) { return cuda.Usable() }
 
 // shownCards lists the cards that the CUDA driver shows this process.
 func shownCards() ([]shownCard, error) {

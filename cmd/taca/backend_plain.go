@@ -8,8 +8,8 @@ import (
 	"taca/internal/tensor"
 )
 
-// cardPresent reports whether a card can be computed on.
-func cardPresent() bool { return false }
+// usableCard is the first card that can be computed on: none.
+func usableCard() (ordinal int, found bool) { return 0, false }
 
 // openCard says how to get a program that can.
 func openCard(h hardware) (tensor.Backend, error) {

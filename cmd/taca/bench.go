@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"taca/configs"
+	"taca/internal/sampler"
 	"taca/internal/tensor"
 )
 
@@ -175,6 +176,7 @@ func verbs(b tensor.Backend, d tensor.DType) ([]benchmark, error) {
 		if operands[i], err = b.New(rows, cols, d); err != nil {
 			return nil, err
 		}
+		fillNormal(b, operands[i])
 	}
 	var all []benchmark
 	for _, s := range sizes {
@@ -199,6 +201,22 @@ func verbs(b tensor.Backend, d tensor.DType) ([]benchmark, error) {
 		}
 	}
 	return all, nil
+}
+
+// fillNormal writes normal numbers: products of zeros take a card less power,
+// and so less time, than a model's do.
+func fillNormal(b tensor.Backend, t tensor.Tensor) {
+	const some = 1 << 16
+	numbers := sampler.Noise(1, some)
+	row := make([]float32, 0, t.Cols+some)
+	for i := range t.Rows {
+		from := i * 4099 % some // no two rows near each other are alike
+		row = append(append(row[:0], numbers[from:]...), numbers[:from]...)
+		for len(row) < t.Cols {
+			row = append(row, numbers...)
+		}
+		b.Upload(t.RowRange(i, i+1), row[:t.Cols])
+	}
 }
 
 // packed is the beginning of t's memory as a matrix of another shape.
@@ -228,23 +246,21 @@ func (m *benchmark) measure(ctx context.Context, each time.Duration) error {
 }
 
 // peaks are dense bf16 tensor-core rates with F32 sums, in TFLOP/s, from
-// NVIDIA's data sheets; the longest name that fits counts.
+// NVIDIA's data sheets, by the name the driver gives.
 var peaks = map[string]float64{
-	"A100": 312, "H100": 989, "H100 PCIe": 756, "H200": 989, "L40S": 362, "L4": 121,
-	"RTX 3090": 71, "RTX A6000": 155, "RTX 4090": 165, "RTX 5090": 210,
+	"NVIDIA A100-SXM4-40GB": 312, "NVIDIA A100-SXM4-80GB": 312, "NVIDIA A100-PCIE-40GB": 312, "NVIDIA A100 80GB PCIe": 312,
+	"NVIDIA H100 80GB HBM3": 989, "NVIDIA H100 PCIe": 756, "NVIDIA H200": 989, "NVIDIA L40S": 362, "NVIDIA L40": 181, "NVIDIA L4": 121,
+	"NVIDIA GeForce RTX 3090": 71, "NVIDIA RTX A6000": 155, "NVIDIA GeForce RTX 4090": 165, "NVIDIA GeForce RTX 5090": 210,
 }
 
+// peak is 0 where it is not known: for other cards, and for what a name like
+// "Laptop GPU" makes of one.
 func peak(device string, d tensor.DType) float64 {
-	best := ""
-	for name := range peaks {
-		if strings.Contains(device, name) && len(name) > len(best) {
-			best = name
-		}
-	}
+	name, _, _ := strings.Cut(strings.TrimPrefix(device, "cuda "), " (sm_")
 	if d != tensor.BF16 {
 		return 0
 	}
-	return peaks[best]
+	return peaks[name]
 }
 
 func (r report) print(out io.Writer) error {

@@ -36,7 +36,7 @@ func cardMeter(b tensor.Backend) (read func() string, stop func()) {
 	if !ok {
 		return nil, func() {}
 	}
-	m := nvml.NewMeter(nvml.Library(), card.UUID(), "")
+	m := nvml.NewMeter(nvml.Library(), card.UUID())
 	return func() string { return m.Latest().String() }, m.Close
 }
 

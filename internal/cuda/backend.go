@@ -142,14 +142,17 @@ func (b *Backend) loadImages() {
 	if err != nil {
 		panic(failure{err})
 	}
-	if err := driver.Try(func() { b.module = driver.ModuleLoad(code) }); err == nil {
+	refused := driver.Try(func() { b.module = driver.ModuleLoad(code) })
+	if refused == nil {
 		return
 	}
 	ptx, err := kernels.PTX()
 	if err != nil {
 		panic(failure{err})
 	}
-	b.module = driver.ModuleLoad(ptx)
+	if err := driver.Try(func() { b.module = driver.ModuleLoad(ptx) }); err != nil {
+		panic(failure{errors.Join(refused, err)})
+	}
 }
 
 // failure is an error of ours in the middle of work on the driver's thread.
@@ -212,6 +215,7 @@ func (b *Backend) Close() error {
 	}
 	var errs []error
 	if b.copier != nil {
+		b.ring.quiesce()
 		errs = append(errs, b.copier.close())
 	}
 	if b.thread != nil {

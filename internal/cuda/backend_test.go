@@ -4,6 +4,7 @@ package cuda
 
 import (
 	"math"
+	"strings"
 	"testing"
 
 	"taca/internal/residency"
@@ -272,6 +273,47 @@ func TestBoundLate(t *testing.T) {
 		got[0][i] *= 2
 	}
 	same(t, got[1], got[0], 2)
+}
+
+// TestTemporaryRefused: a verb whose own memory is refused says so, and what
+// follows has no effect.
+func TestTemporaryRefused(t *testing.T) {
+	b := device(t, Options{Limit: residency.Reserve + 64<<20})
+	defer b.Close()
+	var operands [2]tensor.Tensor
+	for i := range operands {
+		var err error
+		if operands[i], err = b.New(512, 512, tensor.F32); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w, err := b.NewGroup().Bind(make([]byte, 2*512*512), 512, 512, tensor.BF16)
+	if err != nil {
+		t.Fatal(err)
+	}
+	address(w)
+	b.capacity = b.used
+	b.Linear(operands[0], operands[1], w, tensor.Tensor{}, tensor.Identity)
+	b.Mul(operands[0], operands[0], operands[1])
+	if err := b.Sync(); err == nil || !strings.Contains(err.Error(), "temporary memory of a verb") {
+		t.Fatalf("says %v", err)
+	}
+}
+
+// TestSets: what is bound after Reserve is placed apart from what was before.
+func TestSets(t *testing.T) {
+	b := device(t, Options{})
+	defer closes(t, b)
+	for range 2 {
+		b.NewGroup()
+	}
+	if err := b.Reserve(1); err != nil {
+		t.Fatal(err)
+	}
+	b.NewGroup()
+	if len(b.sets) != 2 || len(b.sets[0].groups) != 2 {
+		t.Errorf("%d sets, %d groups in the first", len(b.sets), len(b.sets[0].groups))
+	}
 }
 
 // TestDrop sees that everything comes back.

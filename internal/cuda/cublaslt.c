@@ -3,6 +3,7 @@
 #include "cublaslt.h"
 
 #include <dlfcn.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 enum { COMPUTE_F32 = 68, OP_TRANSPOSE = 1 };
@@ -68,11 +69,12 @@ static int resolve(void *library) {
 }
 
 int lt_open(void **handle, const char **why) {
-    void *library = NULL;
-    *why = "";
+    static char first[512]; /* the loader frees its text at the next call */
+    void       *library = NULL;
+    *why = first;
     for (size_t i = 0; i < sizeof places / sizeof *places && !library; i++) {
         library = dlopen(places[i], RTLD_NOW | RTLD_LOCAL);
-        if (!library && i == 0) *why = dlerror();
+        if (!library && i == 0) snprintf(first, sizeof first, "%s", dlerror());
     }
     if (!library) return -1;
     if (!resolve(library)) {

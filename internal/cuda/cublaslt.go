@@ -29,7 +29,7 @@ func (c *cublas) open() error {
 	if status := C.lt_open(&c.handle, &why); status != 0 {
 		c.handle = nil
 		return &tensor.DeviceError{Err: fmt.Errorf("open cuBLASLt 12: %s; install the CUDA 12 runtime's libcublas "+
-			"(or pip install nvidia-cublas-cu12) and add the folder of libcublasLt.so.12 to LD_LIBRARY_PATH", C.GoString(why))}
+			"(or pip install nvidia-cublas-cu12) and add the folder of libcublasLt.so.12 to LD_LIBRARY_PATH, or use --device cpu", C.GoString(why))}
 	}
 	return nil
 }

@@ -41,17 +41,19 @@ func Code(capability int) (what string, usable bool) {
 }
 
 // images is which machine code in the program suits a capability: one made for
-// the same major number and a minor one that is not newer.
+// the same major number and a minor one that is not newer. Orin's 8.7 is not
+// promised to run what was made for desktop cards.
 var images = map[int]string{
-	80: "sm_80", 86: "sm_86", 87: "sm_86", 89: "sm_89", 90: "sm_90", 100: "sm_100", 103: "sm_100", 120: "sm_120", 121: "sm_120",
+	80: "sm_80", 86: "sm_86", 89: "sm_89", 90: "sm_90", 100: "sm_100", 103: "sm_100", 120: "sm_120", 121: "sm_120",
 }
 
-// Usable reports whether there is a card that can be computed on.
-func Usable() bool {
-	cards, err := Cards()
-	if err != nil || len(cards) == 0 {
-		return false
+// Usable is the first card that can be computed on, if there is one.
+func Usable() (ordinal int, found bool) {
+	cards, _ := Cards() // without a driver there are none
+	for _, c := range cards {
+		if _, usable := Code(c.Capability); usable {
+			return c.Ordinal, true
+		}
 	}
-	_, usable := Code(cards[0].Capability)
-	return usable
+	return 0, false
 }

@@ -69,14 +69,26 @@ func (r *ring) release() {
 		return
 	}
 	r.of.wait()
+	r.quiesce()
 	for _, s := range r.slots {
-		if s.holds != nil {
-			r.leave(s.holds)
-		}
 		r.of.free(s.memory)
 		r.of.fail(r.of.thread.Do("destroy events", func() { s.ready.Destroy(); s.free.Destroy() }))
 	}
 	r.slots, r.current = nil, nil
+}
+
+// quiesce empties all slots and waits for the copies to them: freeing memory
+// need not wait for what another stream does to it.
+func (r *ring) quiesce() {
+	for _, s := range r.slots {
+		if s.holds != nil {
+			r.leave(s.holds)
+		}
+	}
+	if len(r.slots) > 0 {
+		c := r.of.copier
+		r.of.fail(c.thread.Do("wait for copies", func() { c.stream.Synchronize() }))
+	}
 }
 
 // leave makes sure that no slot holds g and nothing of it is under way.

@@ -17,7 +17,11 @@ type spill struct {
 }
 
 // Reserve makes the scratch arena at least this large.
+//
+// It is also the end of a model: what was bound until now is placed together,
+// and what is bound from now on, a text encoder's weights, apart from it.
 func (b *Backend) Reserve(bytes int) error {
+	b.binding = nil
 	if bytes <= b.scratch.bytes {
 		return nil
 	}
@@ -111,6 +115,9 @@ func (b *Backend) workspace(bytes int) uint64 {
 func (b *Backend) temporaryTensor(rows, cols int, d tensor.DType) tensor.Tensor {
 	bytes := rows * cols * d.Size()
 	at := b.workspace(bytes)
+	if at == 0 { // refused: what follows has no effect
+		bytes = 0
+	}
 	return tensor.Tensor{Rows: rows, Cols: cols, Stride: cols, DType: d,
 		Mem: &memory{segment: &segment{at: cu.DevicePtr(at), bytes: bytes}, bytes: bytes}}
 }

@@ -37,8 +37,9 @@ func Bytes(weights []int) int {
 // Aligned is n, rounded up.
 func Aligned(n int) int { return (n + Align - 1) / Align * Align }
 
-// Reserve is memory that is left to the driver (code, the stacks of kernels)
-// and to matrix products, in bytes.
+// Reserve is memory that is left to the driver (code, the stacks of kernels),
+// to matrix products, and to what a verb needs for itself, such as weights
+// converted to another format, in bytes.
 const Reserve = 224<<20 + Workspace
 
 // Workspace is what NVIDIA recommends to give to cuBLASLt on the newest cards;

@@ -48,7 +48,16 @@ func ModuleLoad(image []byte) cu.Module { return cu.ModuleLoadData(string(image)
 func ModuleUnload(m cu.Module) { check(C.cuModuleUnload(handle[C.CUmodule](uintptr(m)))) }
 
 // HostAlloc is page-locked memory, which the card reads and writes by itself.
-func HostAlloc(bytes int) unsafe.Pointer { return cu.MemAllocHost(int64(bytes)) }
+func HostAlloc(bytes int) (at unsafe.Pointer) {
+	defer func() {
+		if r := recover(); r == cu.ERROR_OUT_OF_MEMORY { // the same result as a full card's
+			panic(pageLocked)
+		} else if r != nil {
+			panic(r)
+		}
+	}()
+	return cu.MemAllocHost(int64(bytes))
+}
 
 // HostFree gives it back.
 func HostFree(at unsafe.Pointer) { cu.MemFreeHost(at) }
@@ -56,10 +65,11 @@ func HostFree(at unsafe.Pointer) { cu.MemFreeHost(at) }
 // Event is a point in a stream that others can wait for.
 type Event struct{ event C.CUevent }
 
-// NewEvent makes an event, which has no time, only an order.
+// NewEvent makes an event, which has no time, only an order. Who waits for it
+// sleeps.
 func NewEvent() Event {
 	var e Event
-	check(C.cuEventCreate(&e.event, C.CU_EVENT_DISABLE_TIMING))
+	check(C.cuEventCreate(&e.event, C.CU_EVENT_DISABLE_TIMING|C.CU_EVENT_BLOCKING_SYNC))
 	return e
 }
 

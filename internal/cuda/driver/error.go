@@ -32,7 +32,11 @@ const (
 	versionMismatch cu.Result = 803
 )
 
+// pageLocked is a result of ours: the host has no memory left to lock.
+const pageLocked cu.Result = -2
+
 var names = map[cu.Result]string{
+	pageLocked:      "CUDA_ERROR_OUT_OF_MEMORY",
 	invalidPTX:      "CUDA_ERROR_INVALID_PTX",
 	unsupportedPTX:  "CUDA_ERROR_UNSUPPORTED_PTX_VERSION",
 	illegalAddress:  "CUDA_ERROR_ILLEGAL_ADDRESS",
@@ -45,6 +49,7 @@ func (e *Error) OutOfMemory() bool { return e.Result == cu.ERROR_OUT_OF_MEMORY }
 
 var advice = map[cu.Result]string{
 	cu.ERROR_OUT_OF_MEMORY:           ": no room on the card; use --offload stream or a smaller picture",
+	pageLocked:                       ": this machine's own memory cannot be locked for copies; see free and ulimit -l",
 	cu.ERROR_NO_DEVICE:               ": the driver finds no card",
 	cu.ERROR_ECC_UNCORRECTABLE:       ": the card's memory is defective; see nvidia-smi -q",
 	illegalAddress:                   ": a kernel reached past its memory; this is a bug, taca selftest --device cuda may show where",

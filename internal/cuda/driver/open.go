@@ -21,8 +21,8 @@ import (
 // library is the driver's name for the loader.
 const library = "libcuda.so.1"
 
-// oldest is the first version of the driver that reads the PTX in this
-// program: CUDA 11.4, the R470 series.
+// oldest is the first version of the driver that has all calls this program
+// makes: CUDA 11.4, the R470 series (cuDeviceGetUuid_v2, graphs with flags).
 const oldest = 11040
 
 var opened = sync.OnceValue(open)
@@ -42,7 +42,7 @@ func open() error {
 		return err
 	}
 	if version < oldest {
-		return fmt.Errorf("the NVIDIA driver is for CUDA %d.%d, and 11.4 (R470) is the oldest that reads this program's kernels: update it, or use --device cpu",
+		return fmt.Errorf("the NVIDIA driver is for CUDA %d.%d, and 11.4 (R470) is the oldest that this program works with: update it, or use --device cpu",
 			version/1000, version%1000/10)
 	}
 	err := try("start the NVIDIA driver", func() { cu.Init(0) })

@@ -32,14 +32,13 @@ type Sample struct {
 	Power        float64 // watts
 }
 
-// NewMeter begins to look at the card with this UUID or, where NVML knows none
-// such, at this place on the PCI bus; either may be empty. It returns at once.
+// NewMeter begins to look at the card with this UUID. It returns at once.
 // Where there is nothing to see the meter shows nothing: it is an ornament of
 // a run, and no reason for one to fail.
-func NewMeter(api nvml.Interface, uuid, pci string) *Meter {
+func NewMeter(api nvml.Interface, uuid string) *Meter {
 	stopped := make(chan struct{})
 	m := &Meter{stop: sync.OnceFunc(func() { close(stopped) }), ended: make(chan struct{})}
-	go m.run(api, uuid, pci, stopped)
+	go m.run(api, uuid, stopped)
 	return m
 }
 
@@ -77,14 +76,14 @@ func (s Sample) String() string {
 
 // run looks until it is stopped or the card is gone. Each pause begins after a
 // look, so that slow answers do not come in bursts.
-func (m *Meter) run(api nvml.Interface, uuid, pci string, stopped <-chan struct{}) {
+func (m *Meter) run(api nvml.Interface, uuid string, stopped <-chan struct{}) {
 	defer close(m.ended)
 	if api.Init() != nvml.SUCCESS {
 		return
 	}
 	defer api.Shutdown()
-	device, found := find(api, uuid, pci)
-	for found {
+	device, r := api.DeviceGetHandleByUUID(uuid)
+	for found := r == nvml.SUCCESS; found; {
 		var s Sample
 		if s, found = look(device); !found {
 			m.latest.Store(nil)
@@ -97,20 +96,6 @@ func (m *Meter) run(api nvml.Interface, uuid, pci string, stopped <-chan struct{
 		case <-time.After(Period):
 		}
 	}
-}
-
-func find(api nvml.Interface, uuid, pci string) (nvml.Device, bool) {
-	if uuid != "" {
-		if device, r := api.DeviceGetHandleByUUID(uuid); r == nvml.SUCCESS {
-			return device, true
-		}
-	}
-	if pci != "" {
-		if device, r := api.DeviceGetHandleByPciBusId(pci); r == nvml.SUCCESS {
-			return device, true
-		}
-	}
-	return nil, false
 }
 
 // look reports false where the card is lost; what it does not report, or not
