@@ -33,7 +33,7 @@ func TestCounts(t *testing.T) {
 	b.Linear(y, x, w, tensor.Tensor{}, tensor.SiLU)
 	b.AddLowRank(y, x, down, up, 1)
 	z := b.Scratch(7, 30, tensor.F32) // 840 bytes in 14 lines
-	b.Attention(z, y, y, y, tensor.AttentionSpec{Heads: 3, Gamma: 1})
+	b.Attention(z, y, y, y, tensor.AttentionSpec{Heads: 3, Scale: 1, Gamma: 1})
 	b.Release(mark)
 	b.Free(x)
 	if _, err := b.New(1, 1, tensor.F32); err != nil {
