@@ -253,14 +253,18 @@ func (c *copier) copy(to uint64, members []member) {
 // close frees the page-locked memory. All copies have finished.
 func (c *copier) close() error {
 	err := c.thread.Do("free page-locked memory", func() {
-		c.stream.Synchronize()
+		if c.stream != 0 {
+			c.stream.Synchronize()
+		}
 		for _, k := range c.chunks {
 			driver.HostFree(pinned(k.at))
 			k.left.Destroy()
 		}
 		c.chunks = nil
 		c.loaded.Destroy()
-		c.stream.Destroy()
+		if c.stream != 0 {
+			c.stream.Destroy()
+		}
 	})
 	c.thread.Close()
 	if err != nil {

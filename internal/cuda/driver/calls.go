@@ -79,8 +79,12 @@ func (e Event) Record(s cu.Stream) { check(C.cuEventRecord(e.event, stream(s))) 
 // Synchronize waits on the host until the event has come.
 func (e Event) Synchronize() { check(C.cuEventSynchronize(e.event)) }
 
-// Destroy gives the event back.
-func (e Event) Destroy() { check(C.cuEventDestroy_v2(e.event)) }
+// Destroy gives the event back; of one that was never made there is nothing to.
+func (e Event) Destroy() {
+	if e.event != nil {
+		check(C.cuEventDestroy_v2(e.event))
+	}
+}
 
 // WaitEvent makes what is put on a stream from now on wait for an event.
 func WaitEvent(s cu.Stream, e Event) { check(C.cuStreamWaitEvent(stream(s), e.event, 0)) }

@@ -90,6 +90,7 @@ func linearCases() []testCase {
 		add("no bias", linear{n: 9, in: 40, out: 24, f: f})
 		add("strided", linear{n: 9, in: 41, out: 27, f: f, bias: true, act: tensor.SiLU, strided: true})
 		add("strided tall", linear{n: 70, in: 96, out: 80, f: f, strided: true})
+		add("no depth", linear{n: 40, in: 0, out: 24, f: f, bias: true, act: tensor.SiLU})
 		add("no rows", linear{n: 0, in: 40, out: 24, f: f, bias: true, strided: true})
 		add("large", linear{n: 256, in: 768, out: 512, f: f, bias: true, act: tensor.GELUTanh, scale: large})
 		add("huge", linear{n: 1024, in: 3072, out: 3072, f: f, bias: true, scale: huge})
