@@ -27,8 +27,9 @@ func newBenchCommand(a *app) *cobra.Command {
 		Short: "measure attention and matrix products at the sizes of FLUX.1 and SD3.5, or a model's step",
 		Long: `bench measures the two verbs that a denoising step consists of, at the sizes
 they have at 1024×1024 pixels: attention over the joint sequence, with gamma 1
-and 1.2, and the linear layers. It prints the median time and the operations a
-second, and for cards whose data sheet is known the share of its bf16 peak.
+and 1.2, and the linear layers. It prints the median time, the operations a
+second, and their share of the peak: of a processor what multiplying out of
+registers reaches, measured first; of a card what its data sheet says.
 
 With --model it measures that model's transformer instead: one evaluation, with
 gamma 1 and 1.2, at the size the picture flags say. The folder needs the
@@ -107,7 +108,7 @@ func (r *report) verbs(ctx context.Context, b tensor.Backend, s configs.Settings
 	if err != nil {
 		return err
 	}
-	return r.measure(ctx, d, lines, each)
+	return r.measure(ctx, b, d, lines, each)
 }
 
 // step measures one evaluation of a model's transformer.
@@ -131,12 +132,15 @@ func (r *report) step(ctx context.Context, b tensor.Backend, s configs.Settings,
 		lines = append(lines, benchmark{Name: fmt.Sprintf("%s, one step at %d×%d, gamma %g", m.Name, q.Width, q.Height, gamma), FLOPs: step.FLOPs,
 			run: func(ctx context.Context) error { return step.Run(ctx, gamma) }})
 	}
-	return r.measure(ctx, d, lines, each)
+	return r.measure(ctx, b, d, lines, each)
 }
 
 // measure runs all lines and keeps what was found.
-func (r *report) measure(ctx context.Context, d tensor.DType, lines []benchmark, each time.Duration) error {
+func (r *report) measure(ctx context.Context, b tensor.Backend, d tensor.DType, lines []benchmark, each time.Duration) error {
 	r.DType, r.Peak = d.String(), peak(r.Device, d)
+	if processor, ok := b.(interface{ Peak(tensor.DType) float64 }); ok {
+		r.Peak = processor.Peak(d) / 1e12
+	}
 	for _, l := range lines {
 		if err := l.measure(ctx, each); err != nil {
 			return err
@@ -265,7 +269,11 @@ func peak(device string, d tensor.DType) float64 {
 
 func (r report) print(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "%s, %s\n", r.Device, r.DType)
+	fmt.Fprintf(w, "%s, %s", r.Device, r.DType)
+	if r.Peak > 0 {
+		fmt.Fprintf(w, ", peak %.3g TFLOP/s", r.Peak)
+	}
+	fmt.Fprintln(w)
 	fmt.Fprintln(w, "verb\tmedian\tTFLOP/s\tof peak\truns")
 	for _, l := range r.Lines {
 		share := "-"

@@ -110,6 +110,7 @@ INLINE void matrix_product(const operands *o, int64_t row, int64_t column, const
     float *out = o->out + row * o->out_stride + column, *out2 = out + 16 * o->out_stride;
     const float *a = o->a + row * o->a_stride, *b = o->b + column / PANEL * PANEL * o->depth + column % PANEL;
     const int64_t to = o->out_stride * 4, by = o->a_stride * 4;
+    written(out);
     if (o->factor) {
         _tile_loadd(0, out, to);
         _tile_loadd(1, out + 16, to);

@@ -124,6 +124,21 @@ func operand(t testing.TB, b *Backend, rows, cols int, d tensor.DType, random *r
 	return x
 }
 
+// TestPeak sees that every table can be measured.
+func TestPeak(t *testing.T) {
+	for _, isa := range Available() {
+		b := openISA(t, isa, 2)
+		for _, d := range []tensor.DType{tensor.F32, tensor.BF16} {
+			if p := b.Peak(d); !(p > 1e8 && p < 1e15) {
+				t.Errorf("%s, %v: %g operations a second", isa, d, p)
+			}
+		}
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // TestFailureIsSticky asks for more memory than there is.
 func TestFailureIsSticky(t *testing.T) {
 	b := openISA(t, "portable", 1)

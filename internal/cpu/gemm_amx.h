@@ -28,6 +28,7 @@ enum {
 // as many in a step as ahead says.
 INLINE void tiles_product(float *restrict c, const char *restrict strip, const char *restrict panel, int64_t words, int first, const char *next, int64_t ahead, const int down, const int across) {
     const char *second = panel + words * 64;
+    written(strip);
     if (first) {
         _tile_zero(0);
         _tile_zero(1);

@@ -93,6 +93,11 @@ typedef struct {
     int64_t height, width;
 } taca_upsample;
 
+typedef struct {
+    int64_t rounds; // of a unit
+    int64_t pairs;  // of bfloat16, not floats
+} taca_peak;
+
 // A verb works on units [lo, hi) of its args.
 typedef void (*taca_verb)(const void *args, int64_t lo, int64_t hi, void *work);
 
@@ -112,6 +117,7 @@ enum {
     TACA_GROUP_NORM,
     TACA_UPSAMPLE2X,
     TACA_COPY,
+    TACA_PEAK,
     TACA_VERBS
 };
 
@@ -126,6 +132,7 @@ typedef struct {
 typedef struct {
     const char *name;
     taca_tiling words, pairs; // of floats, and where x and w come as bfloat16
+    double words_round, pairs_round; // operations in a round of PEAK
     taca_verb verb[TACA_VERBS];
 } taca_kernels;
 

@@ -6,6 +6,7 @@
 #include "linear.h"
 #include "move.h"
 #include "norm.h"
+#include "peak.h"
 #include "pointwise.h"
 
 const taca_kernels TACA_TABLE = {
@@ -16,6 +17,8 @@ const taca_kernels TACA_TABLE = {
 #else
     .pairs = {GEMM_STRIP, GEMM_PANEL, GEMM_BLOCK, GEMM_BLOCK, 0},
 #endif
+    .words_round = PEAK_WORDS,
+    .pairs_round = PEAK_PAIRS,
     .verb = {
         [TACA_LINEAR] = linear_tiles,
 #if defined(TACA_ISA_AMX)
@@ -34,5 +37,6 @@ const taca_kernels TACA_TABLE = {
         [TACA_GROUP_NORM] = group_norm_rows,
         [TACA_UPSAMPLE2X] = upsample_rows,
         [TACA_COPY] = copy_rows,
+        [TACA_PEAK] = peak_rounds,
     },
 };
