@@ -15,9 +15,13 @@ import (
 // 50 µs of work, so that what is smaller stays on the calling thread.
 const callElements = 1 << 16
 
-// runRows does a verb whose units are the rows of x.
+// runRows does a verb whose units are the rows of x; rows without columns have
+// no address.
 func (b *Backend) runRows(v verb, args unsafe.Pointer, x tensor.Tensor) {
-	b.run(v, args, x.Rows, max(1, callElements/max(1, x.Cols)))
+	if x.Cols == 0 {
+		return
+	}
+	b.run(v, args, x.Rows, max(1, callElements/x.Cols))
 }
 
 // ModulatedNorm is dst = (1+scale)·norm(x) + shift.
@@ -57,7 +61,7 @@ func (b *Backend) QKNormRope(x, gain, rope tensor.Tensor, heads int, eps float32
 // of threads, and added up in order.
 func (b *Backend) GroupNorm(dst, x, gain, bias tensor.Tensor, groups int, eps float32, act tensor.Activation) {
 	tensor.CheckGroupNorm(dst, x, gain, bias, groups)
-	unitRows := max(1, callElements/max(1, x.Cols))
+	unitRows := max(1, callElements/x.Cols)
 	units := (x.Rows + unitRows - 1) / unitRows
 	if units == 0 {
 		return
