@@ -10,8 +10,10 @@ import (
 // openBackend opens what --device names. Files called backend are the only
 // ones that know the backends by name.
 func openBackend(h hardware) (tensor.Backend, error) {
-	if i, found := usableCard(); found && h.device == "auto" {
-		h.device = fmt.Sprintf("cuda:%d", i)
+	if h.device == "auto" {
+		if i, found := usableCard(); found {
+			h.device = fmt.Sprintf("cuda:%d", i)
+		}
 	}
 	switch {
 	case h.onCard():

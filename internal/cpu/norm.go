@@ -61,7 +61,7 @@ func (b *Backend) QKNormRope(x, gain, rope tensor.Tensor, heads int, eps float32
 // of threads, and added up in order.
 func (b *Backend) GroupNorm(dst, x, gain, bias tensor.Tensor, groups int, eps float32, act tensor.Activation) {
 	tensor.CheckGroupNorm(dst, x, gain, bias, groups)
-	unitRows := max(1, callElements/x.Cols)
+	unitRows := max(1, callElements/max(1, x.Cols))
 	units := (x.Rows + unitRows - 1) / unitRows
 	if units == 0 {
 		return
