@@ -23,6 +23,18 @@ enum {
     AMX_STEP = AMX_STRIP * AMX_GRAIN * 2, // bytes of a strip's tiles for one step along K
 };
 
+// EACH_SUM loads or stores the tiles of sums that down and across leave; a tile's
+// number must be a constant.
+#define EACH_SUM(move)                                     \
+    do {                                                   \
+        move(0, c, 64);                                    \
+        if (down > 1) move(1, c + 256, 64);                \
+        if (down > 2) move(2, c + 512, 64);                \
+        if (across > 1) move(3, c + 768, 64);              \
+        if (across > 1 && down > 1) move(4, c + 1024, 64); \
+        if (across > 1 && down > 2) move(5, c + 1280, 64); \
+    } while (0)
+
 // tiles_product adds tiles of rows times tiles of columns to c, whose tiles lie
 // column by column, three to each. Meanwhile lines from next on are called for,
 // as many in a step as ahead says.
@@ -37,12 +49,7 @@ INLINE void tiles_product(float *restrict c, const char *restrict strip, const c
         _tile_zero(4);
         _tile_zero(5);
     } else {
-        _tile_loadd(0, c, 64);
-        if (down > 1) _tile_loadd(1, c + 256, 64);
-        if (down > 2) _tile_loadd(2, c + 512, 64);
-        if (across > 1) _tile_loadd(3, c + 768, 64);
-        if (across > 1 && down > 1) _tile_loadd(4, c + 1024, 64);
-        if (across > 1 && down > 2) _tile_loadd(5, c + 1280, 64);
+        EACH_SUM(_tile_loadd);
     }
     for (int64_t k = 0; k < words; k += 16, strip += AMX_STEP) {
         _tile_loadd(7, panel + k * 64, 64);
@@ -72,12 +79,7 @@ INLINE void tiles_product(float *restrict c, const char *restrict strip, const c
             _tile_dpbf16ps(3, 6, 7);
         }
     }
-    _tile_stored(0, c, 64);
-    if (down > 1) _tile_stored(1, c + 256, 64);
-    if (down > 2) _tile_stored(2, c + 512, 64);
-    if (across > 1) _tile_stored(3, c + 768, 64);
-    if (across > 1 && down > 1) _tile_stored(4, c + 1024, 64);
-    if (across > 1 && down > 2) _tile_stored(5, c + 1280, 64);
+    EACH_SUM(_tile_stored);
 }
 
 // multiply_strip is tiles_product of up to AMX_STRIP rows and AMX_PANEL columns.

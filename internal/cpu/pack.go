@@ -24,19 +24,22 @@ const packMost = 64 << 20
 // packs is whether all of x should be packed before the first block: where
 // there are several blocks of columns, each of which would pack it again.
 func packs(args *C.taca_linear, t C.taca_tiling, across int) bool {
-	return t.grain > 0 && args.width == 0 && args.few == 0 && int(args.dst.cols) > across && args.x.cols > 0
+	return t.grain > 0 && args.width == 0 && int(args.dst.cols) > across && args.x.cols > 0
 }
+
+// packedRow is the bytes of one packed row of that many columns.
+func packedRow(in int, t C.taca_tiling) int { return upTo(in, 1, int(t.grain)) * tensor.BF16.Size() }
 
 // packedRows is how many rows of that many columns are packed at once.
 func packedRows(in int, t C.taca_tiling) int {
 	strip := int(t.strip)
-	return max(strip, packMost/(upTo(in, 1, int(t.grain))*2)/strip*strip)
+	return max(strip, packMost/packedRow(in, t)/strip*strip)
 }
 
 // pack brings x to args.packed.
 func (b *Backend) pack(args *C.taca_linear, t C.taca_tiling) {
-	rows, in := int(args.x.rows), int(args.x.cols)
-	bytes := upTo(rows, 1, int(t.strip)) * upTo(in, 1, int(t.grain)) * tensor.BF16.Size()
+	rows := int(args.x.rows)
+	bytes := upTo(rows, 1, int(t.strip)) * packedRow(int(args.x.cols), t)
 	if bytes > len(b.packed.memory.data) {
 		m, err := pages(bytes)
 		if err != nil {

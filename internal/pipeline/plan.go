@@ -72,18 +72,14 @@ func (m *Model) plan(ctx context.Context, r Request, d tensor.DType, source func
 		evaluations = 2
 	}
 	var plan Plan
-	var parts []encoded
-	for _, e := range m.family.encoders() {
-		b := dry.New()
-		said, err := trial(ctx, env{b, d, source}, e, r.MaxLength)
-		if err != nil {
-			return nil, err
-		}
-		parts = append(parts, said)
-		plan = append(plan, cost(e.component(), b, evaluations))
+	text, err := m.trialText(ctx, d, source, r, func(part string, b *dry.Backend) {
+		plan = append(plan, cost(part, b, evaluations))
+	})
+	if err != nil {
+		return nil, err
 	}
 	b := dry.New()
-	if err := m.trialStep(ctx, env{b, d, source}, r, m.family.assemble(parts, r.MaxLength)); err != nil {
+	if err := m.trialStep(ctx, env{b, d, source}, r, text); err != nil {
 		return nil, err
 	}
 	plan = append(plan, cost("transformer", b, evaluations*r.Steps))
@@ -96,6 +92,22 @@ func (m *Model) plan(ctx context.Context, r Request, d tensor.DType, source func
 
 func cost(part string, b *dry.Backend, runs int) Cost {
 	return Cost{Part: part, Weights: b.WeightBytes(), Groups: b.Groups(), Scratch: b.PeakScratch(), State: b.PeakState(), FLOPs: b.FLOPs(), Runs: runs}
+}
+
+// trialText is a prompt of zeros as m's encoders read it, each on a dry backend
+// of its own, which is shown to see.
+func (m *Model) trialText(ctx context.Context, d tensor.DType, source func(string) (checkpoint.Source, error), r Request, see func(part string, b *dry.Backend)) (Text, error) {
+	var parts []encoded
+	for _, e := range m.family.encoders() {
+		b := dry.New()
+		said, err := trial(ctx, env{b, d, source}, e, r.MaxLength)
+		if err != nil {
+			return Text{}, err
+		}
+		parts = append(parts, said)
+		see(e.component(), b)
+	}
+	return m.family.assemble(parts, r.MaxLength), nil
 }
 
 // trial encodes a prompt of zeros.

@@ -41,7 +41,7 @@ func (s *Step) open(ctx context.Context, m *Model, d tensor.DType, r Request) er
 	if err := r.Check(g.Unit()); err != nil {
 		return err
 	}
-	text, err := m.trialText(ctx, s.weights, d, r)
+	text, err := m.trialText(ctx, d, s.weights.orShapes, r, func(string, *dry.Backend) {})
 	if err != nil {
 		return err
 	}
@@ -66,19 +66,6 @@ func (s *Step) open(ctx context.Context, m *Model, d tensor.DType, r Request) er
 	}
 	b.Upload(s.x, sampler.Noise(0, s.x.Rows*s.x.Cols))
 	return b.Err()
-}
-
-// trialText is a prompt of zeros, as wide as m's encoders make it.
-func (m *Model) trialText(ctx context.Context, w *weights, d tensor.DType, r Request) (Text, error) {
-	var parts []encoded
-	for _, e := range m.family.encoders() {
-		said, err := trial(ctx, env{dry.New(), d, w.orShapes}, e, r.MaxLength)
-		if err != nil {
-			return Text{}, err
-		}
-		parts = append(parts, said)
-	}
-	return m.family.assemble(parts, r.MaxLength), nil
 }
 
 // Run evaluates the transformer once, with that gamma, and waits for it.
