@@ -1,5 +1,5 @@
-// AMX tile registers: eight, of 16 rows of 64 bytes. A row holds 16 floats, or
-// 16 pairs of bfloat16.
+// AMX tile registers: eight, of 16 rows of 64 bytes. A row holds 16 floats or
+// int32, 16 pairs of bfloat16, or 64 int8.
 #ifndef TACA_AMX_H
 #define TACA_AMX_H
 
@@ -22,6 +22,17 @@ INLINE void tiles_begin(void) {
     written(&shape);
     _tile_loadconfig(&shape);
 }
+
+// TILE_DOT adds the product of tiles x and w, of what kind says, to sums. Tiles'
+// numbers must be constants.
+#define TILE_DOT(kind, sums, x, w)       \
+    do {                                 \
+        if ((kind) == TACA_INTEGERS) {   \
+            _tile_dpbssd(sums, x, w);    \
+        } else {                         \
+            _tile_dpbf16ps(sums, x, w);  \
+        }                                \
+    } while (0)
 
 INLINE void tiles_end(void) { _tile_release(); }
 

@@ -3,13 +3,14 @@
 // A slice of K at a time, the block's weights are widened and turned into
 // panels of GEMM_PANEL columns that stay in the second-level cache, while the
 // rows of x pass by in strips that fit the first. Both are cut into 32-bit
-// words of K, a word being one float or a pair of bfloat16, so that one
-// kernel serves both. Sums wait in the workspace between slices: every
+// words of K, a word being one float, a pair of bfloat16, four int8 or two
+// int16, so that one kernel serves all. Sums wait in the workspace between slices: every
 // element of dst is one chain of additions in the order of K, however dst is
 // cut into blocks.
 #ifndef TACA_GEMM_H
 #define TACA_GEMM_H
 
+#include "quantised.h"
 #include "vecmath.h"
 
 #if defined(TACA_ISA_AVX512)
@@ -33,24 +34,44 @@ enum {
 typedef struct {
     int64_t at, depth; // columns at .. at+depth-1 of x and w
     int64_t words;     // what they take in strips and panels; the rest is zero
-    int pairs;         // words are pairs of bfloat16
+    int kind;          // of words
+    int shift;         // elements of a word, as a power of two
 } gemm_slice;
+
+#if defined(TACA_ISA_BF16)
+enum { GEMM_PAIRS = 1 };
+#else
+enum { GEMM_PAIRS = 0 };
+#endif
+
+// product_kind is what a product is formed of.
+INLINE int product_kind(const taca_linear *a) { return taca_in_quads(a) ? TACA_INTEGERS : GEMM_PAIRS && taca_in_pairs(a) ? TACA_PAIRS : TACA_FLOATS; }
+
+// next_slice is the part of K from column k on, of at most so many words.
+INLINE gemm_slice next_slice(int64_t in, int64_t k, int64_t words, int kind) {
+    gemm_slice s = {.at = k, .depth = in - k, .kind = kind, .shift = kind == TACA_INTEGERS ? QUAD_SHIFT : kind};
+    s.depth = s.depth < words << s.shift ? s.depth : words << s.shift;
+    s.words = (s.depth + (1 << s.shift) - 1) >> s.shift;
+    return s;
+}
 
 #include "gemm_pack.h"
 
 // gemm_step is s + a·b, word by word.
-INLINE vec gemm_step(vec a, vec b, vec s, int pairs) {
+INLINE vec gemm_step(vec a, vec b, vec s, int kind) {
+    if (kind == TACA_INTEGERS) {
+        return v_dot_integers(a, b, s);
+    }
 #if defined(TACA_ISA_BF16)
-    if (pairs) {
-        return _mm512_dpbf16_ps(s, (__m512bh)a, (__m512bh)b);
+    if (kind == TACA_PAIRS) {
+        return v_dot(a, b, s);
     }
 #endif
-    (void)pairs;
     return v_fma(a, b, s);
 }
 
 // multiply_rows adds a strip of rows times a panel to c, rows × GEMM_PANEL.
-INLINE void multiply_rows(float *restrict c, const char *restrict strip, const char *restrict panel, gemm_slice s, int pairs, const int rows) {
+INLINE void multiply_rows(float *restrict c, const char *restrict strip, const char *restrict panel, gemm_slice s, const int kind, const int rows) {
     vec sum[GEMM_STRIP][GEMM_VECS];
 #pragma GCC unroll 16
     for (int i = 0; i < rows; i++) {
@@ -72,7 +93,7 @@ INLINE void multiply_rows(float *restrict c, const char *restrict strip, const c
             vec a = v_set(word);
 #pragma GCC unroll 4
             for (int j = 0; j < GEMM_VECS; j++) {
-                sum[i][j] = gemm_step(a, b[j], sum[i][j], pairs);
+                sum[i][j] = gemm_step(a, b[j], sum[i][j], kind);
             }
         }
     }
@@ -86,10 +107,13 @@ INLINE void multiply_rows(float *restrict c, const char *restrict strip, const c
 }
 
 static void multiply(float *restrict c, const char *restrict strip, const char *restrict panel, gemm_slice s, int64_t rows) {
-    if (s.pairs) {
-        rows <= GEMM_STRIP / 2 ? multiply_rows(c, strip, panel, s, 1, GEMM_STRIP / 2) : multiply_rows(c, strip, panel, s, 1, GEMM_STRIP);
-    } else {
-        rows <= GEMM_STRIP / 2 ? multiply_rows(c, strip, panel, s, 0, GEMM_STRIP / 2) : multiply_rows(c, strip, panel, s, 0, GEMM_STRIP);
+    const int few = rows <= GEMM_STRIP / 2;
+    switch (s.kind) {
+    case TACA_INTEGERS: few ? multiply_rows(c, strip, panel, s, TACA_INTEGERS, GEMM_STRIP / 2) : multiply_rows(c, strip, panel, s, TACA_INTEGERS, GEMM_STRIP); break;
+#if defined(TACA_ISA_BF16)
+    case TACA_PAIRS: few ? multiply_rows(c, strip, panel, s, TACA_PAIRS, GEMM_STRIP / 2) : multiply_rows(c, strip, panel, s, TACA_PAIRS, GEMM_STRIP); break;
+#endif
+    default: few ? multiply_rows(c, strip, panel, s, TACA_FLOATS, GEMM_STRIP / 2) : multiply_rows(c, strip, panel, s, TACA_FLOATS, GEMM_STRIP);
     }
 }
 
@@ -101,6 +125,22 @@ INLINE void put_sum(const taca_linear *a, void *dst, int64_t col, int64_t n, vec
         v = v_activate(v_add(v, bias), a->act);
     }
     v_put_part(dst, a->dst.type, col, n, v);
+}
+
+// column_scales is the factors of columns of dst.
+static void column_scales(float *restrict to, const taca_matrix *w, int64_t col, int64_t cols) {
+    for (int64_t j = 0; j < cols; j++) {
+        to[j] = weight_scale(row_of(w, col + j), w->type, w->cols);
+    }
+}
+
+// scale_sums makes floats of n sums of integers of a row, in place.
+INLINE void scale_sums(float *restrict c, const float *restrict scales, int64_t n, const taca_linear *a, int64_t strip, int64_t row) {
+    const int32_t off = QUAD_OFFSET * row_sums(a, strip)[row];
+    const vec scale = v_set(row_scales(a, strip)[row]);
+    for (int64_t j = 0; j < n; j += LANES) {
+        v_store(c + j, v_mul(v_mul(v_from_int32(v_sub_int32(v_load(c + j), off)), scale), v_load(scales + j)));
+    }
 }
 
 // store_block writes sums c (stride floats from row to row) to rows × cols of
@@ -122,12 +162,15 @@ static void gemm_block(const taca_linear *a, int64_t row, int64_t rows, int64_t 
     _Static_assert(SUMS + PANELS + GEMM_STRIP * GEMM_ROW <= TACA_WORK_BYTES, "workspace");
     float *sums = (float *)work;
     char *panels = work + SUMS, *strip = panels + PANELS;
-    const int pairs = GEMM_PAIRS && taca_in_pairs(a);
     const int64_t in = a->w.cols, across = (cols + GEMM_PANEL - 1) / GEMM_PANEL;
-    for (int64_t k = 0; k == 0 || k < in; k += GEMM_WORDS << pairs) {
-        gemm_slice s = {.at = k, .depth = in - k, .pairs = pairs};
-        s.depth = s.depth < GEMM_WORDS << pairs ? s.depth : GEMM_WORDS << pairs;
-        s.words = (s.depth + pairs) >> pairs;
+    const int kind = product_kind(a);
+    float scales[GEMM_BLOCK + GEMM_PANEL];
+    if (kind == TACA_INTEGERS) {
+        column_scales(scales, &a->w, col, cols);
+    }
+    for (int64_t k = 0; k == 0 || k < in;) {
+        const gemm_slice s = next_slice(in, k, GEMM_WORDS, kind);
+        k += s.depth > 0 ? s.depth : 1;
         pack_panels(panels, &a->w, s, col, cols);
         for (int64_t i = 0; i < rows; i += GEMM_STRIP) {
             int64_t high = rows - i < GEMM_STRIP ? rows - i : GEMM_STRIP;
@@ -136,7 +179,12 @@ static void gemm_block(const taca_linear *a, int64_t row, int64_t rows, int64_t 
                 int64_t wide = cols - j * GEMM_PANEL < GEMM_PANEL ? cols - j * GEMM_PANEL : GEMM_PANEL;
                 float *c = sums + (i * across + j * GEMM_STRIP) * GEMM_PANEL;
                 multiply(c, strip, panels + j * GEMM_PANEL * s.words * 4, s, high);
-                if (k + s.depth >= in) {
+                if (k >= in && kind == TACA_INTEGERS) {
+                    for (int64_t r = 0; r < high; r++) {
+                        scale_sums(c + r * GEMM_PANEL, scales + j * GEMM_PANEL, GEMM_PANEL, a, GEMM_STRIP, row + i + r);
+                    }
+                }
+                if (k >= in) {
                     store_block(a, c, GEMM_PANEL, row + i, high, col + j * GEMM_PANEL, wide);
                 }
             }

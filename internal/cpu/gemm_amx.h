@@ -1,4 +1,4 @@
-// Matrix products of bfloat16 on AMX tiles.
+// Matrix products of bfloat16, or of integers, on AMX tiles.
 //
 // A slice of K at a time, the weights of a block of columns are packed as tiles
 // and stay in the second-level cache. Rows of x pass by in strips of three
@@ -15,12 +15,11 @@
 enum {
     AMX_STRIP = 48,
     AMX_PANEL = 32,
-    AMX_GRAIN = 32,   // of K: a row of a tile
-    AMX_DEPTH = 1536, // of K in a slice
+    AMX_WORDS = 768,  // of K in a slice
     AMX_ROWS = 2016,  // of a block
     AMX_COLS = 192,   // of a block
     AMX_SUMS = AMX_STRIP * AMX_PANEL,
-    AMX_STEP = AMX_STRIP * AMX_GRAIN * 2, // bytes of a strip's tiles for one step along K
+    AMX_STEP = AMX_STRIP * 64, // bytes of a strip's tiles for one step along K
 };
 
 // EACH_SUM loads or stores the tiles of sums that down and across leave; a tile's
@@ -38,7 +37,7 @@ enum {
 // tiles_product adds tiles of rows times tiles of columns to c, whose tiles lie
 // column by column, three to each. Meanwhile lines from next on are called for,
 // as many in a step as ahead says.
-INLINE void tiles_product(float *restrict c, const char *restrict strip, const char *restrict panel, int64_t words, int first, const char *next, int64_t ahead, const int down, const int across) {
+INLINE void tiles_product(float *restrict c, const char *restrict strip, const char *restrict panel, int64_t words, int first, const char *next, int64_t ahead, const int kind, const int down, const int across) {
     const char *second = panel + words * 64;
     written(strip);
     if (first) {
@@ -54,14 +53,14 @@ INLINE void tiles_product(float *restrict c, const char *restrict strip, const c
     for (int64_t k = 0; k < words; k += 16, strip += AMX_STEP) {
         _tile_loadd(7, panel + k * 64, 64);
         _tile_loadd(6, strip, 64);
-        _tile_dpbf16ps(0, 6, 7);
+        TILE_DOT(kind, 0, 6, 7);
         if (down > 1) {
             _tile_loadd(6, strip + 1024, 64);
-            _tile_dpbf16ps(1, 6, 7);
+            TILE_DOT(kind, 1, 6, 7);
         }
         if (down > 2) {
             _tile_loadd(6, strip + 2048, 64);
-            _tile_dpbf16ps(2, 6, 7);
+            TILE_DOT(kind, 2, 6, 7);
         }
         for (int64_t i = 0; i < ahead; i++, next += 64) {
             _mm_prefetch(next, _MM_HINT_T1);
@@ -69,29 +68,29 @@ INLINE void tiles_product(float *restrict c, const char *restrict strip, const c
         if (across > 1) { // the other way round: the last rows are still there
             _tile_loadd(7, second + k * 64, 64);
             if (down > 2) {
-                _tile_dpbf16ps(5, 6, 7);
+                TILE_DOT(kind, 5, 6, 7);
                 _tile_loadd(6, strip + 1024, 64);
             }
             if (down > 1) {
-                _tile_dpbf16ps(4, 6, 7);
+                TILE_DOT(kind, 4, 6, 7);
                 _tile_loadd(6, strip, 64);
             }
-            _tile_dpbf16ps(3, 6, 7);
+            TILE_DOT(kind, 3, 6, 7);
         }
     }
     EACH_SUM(_tile_stored);
 }
 
 // multiply_strip is tiles_product of up to AMX_STRIP rows and AMX_PANEL columns.
-static void multiply_strip(float *restrict c, const char *restrict strip, const char *restrict panel, gemm_slice s, int64_t rows, int64_t cols, const char *next, int64_t ahead) {
+INLINE void multiply_strip(float *restrict c, const char *restrict strip, const char *restrict panel, gemm_slice s, int64_t rows, int64_t cols, const char *next, int64_t ahead, const int kind) {
     int first = s.at == 0;
     switch ((rows + 15) / 16 * 2 + (cols > 16)) {
-    case 2: tiles_product(c, strip, panel, s.words, first, next, ahead, 1, 1); break;
-    case 3: tiles_product(c, strip, panel, s.words, first, next, ahead, 1, 2); break;
-    case 4: tiles_product(c, strip, panel, s.words, first, next, ahead, 2, 1); break;
-    case 5: tiles_product(c, strip, panel, s.words, first, next, ahead, 2, 2); break;
-    case 6: tiles_product(c, strip, panel, s.words, first, next, ahead, 3, 1); break;
-    default: tiles_product(c, strip, panel, s.words, first, next, ahead, 3, 2); break;
+    case 2: tiles_product(c, strip, panel, s.words, first, next, ahead, kind, 1, 1); break;
+    case 3: tiles_product(c, strip, panel, s.words, first, next, ahead, kind, 1, 2); break;
+    case 4: tiles_product(c, strip, panel, s.words, first, next, ahead, kind, 2, 1); break;
+    case 5: tiles_product(c, strip, panel, s.words, first, next, ahead, kind, 2, 2); break;
+    case 6: tiles_product(c, strip, panel, s.words, first, next, ahead, kind, 3, 1); break;
+    default: tiles_product(c, strip, panel, s.words, first, next, ahead, kind, 3, 2); break;
     }
 }
 
@@ -130,43 +129,67 @@ static void store_tiles(const taca_linear *a, const float *restrict c, const flo
     }
 }
 
-// amx_slice is the part of K from column k on.
-INLINE gemm_slice amx_slice(int64_t in, int64_t k) {
-    const int64_t slices = (in + AMX_DEPTH - 1) / AMX_DEPTH;
-    int64_t depth = slices > 1 ? ((in + slices - 1) / slices + AMX_GRAIN - 1) / AMX_GRAIN * AMX_GRAIN : in;
-    depth = in - k < depth ? in - k : depth;
-    return (gemm_slice){.at = k, .depth = depth, .words = (depth + AMX_GRAIN - 1) / AMX_GRAIN * 16, .pairs = 1};
+// amx_slice is the part of K from column k on; slices are of much the same
+// depth.
+INLINE gemm_slice amx_slice(int64_t in, int64_t k, int kind) {
+    const int shift = kind == TACA_INTEGERS ? QUAD_SHIFT : 1;
+    const int64_t all = (in + (16 << shift) - 1) / (16 << shift), slices = (all + AMX_WORDS / 16 - 1) / (AMX_WORDS / 16);
+    gemm_slice s = next_slice(in, k, slices > 1 ? (all + slices - 1) / slices * 16 : AMX_WORDS, kind);
+    s.words = (s.words + 15) / 16 * 16;
+    return s;
+}
+
+// put_tile_row writes words of row i of a strip to its tiles.
+INLINE void put_tile_row(char *restrict to, const char *restrict from, int64_t i, int64_t words) {
+    char *tile = to + i / 16 * 1024 + i % 16 * 64;
+    for (int64_t k = 0; k < words; k += 16, tile += AMX_STEP) {
+        v_store(tile, v_load(from + k * 4));
+    }
 }
 
 // pack_tiles writes a slice of rows row .. row+rows-1 of the left operand, as
 // tiles: three for every step along K, of which those without rows are skipped.
 static void pack_tiles(char *restrict to, const taca_linear *a, gemm_slice s, int64_t row, int64_t rows) {
-    char copy[AMX_DEPTH * 2];
+    char copy[AMX_WORDS * 4];
     for (int64_t i = 0; i < rows; i++) {
         const char *from = (const char *)row_of(&a->x, row + i) + s.at * 2;
         if (a->width > 0 || s.depth < 2 * s.words) {
             load_strip(copy, 0, a, s, row + i, 1);
             from = copy;
         }
-        char *tile = to + i / 16 * 1024 + i % 16 * 64;
-        for (int64_t k = 0; k < s.words; k += 16, tile += AMX_STEP) {
-            v_store(tile, v_load(from + k * 4));
-        }
+        put_tile_row(to, from, i, s.words);
     }
 }
 
 // packed_row is how many bytes a row of the packed left operand takes.
-INLINE int64_t packed_row(int64_t in) { return (in + AMX_GRAIN - 1) / AMX_GRAIN * AMX_GRAIN * 2; }
+INLINE int64_t packed_row(int64_t in, int kind) { return kind == TACA_INTEGERS ? quantised_row_bytes(in) : (in + 31) / 32 * 64; }
+
+// pack_integers is a strip of the left operand as integers.
+static void pack_integers(char *restrict to, const taca_linear *a, int64_t row, int64_t rows, void *work) {
+    float *sign = work, *room = sign + ROTATION;
+    const int64_t in = a->x.cols;
+    char *line = (char *)(room + in);
+    signs(sign, ROTATION);
+    memset(line + in, 0, 64);
+    for (int64_t i = 0; i < rows; i++) {
+        row_scales(a, AMX_STRIP)[row + i] = quantise_row(line, row_sums(a, AMX_STRIP) + row + i, row_of(&a->x, row + i), a->x.type, in, sign, room);
+        put_tile_row(to, line, i, quantised_row_bytes(in) / 4);
+    }
+}
 
 // pack_strips packs the whole left operand; a unit is a strip.
 static void pack_strips(const void *args, int64_t lo, int64_t hi, void *work) {
     const taca_linear *a = args;
-    (void)work;
+    const int kind = product_kind(a);
     for (int64_t u = lo; u < hi; u++) {
         int64_t row = u * AMX_STRIP, rows = a->x.rows - row < AMX_STRIP ? a->x.rows - row : AMX_STRIP;
-        char *to = (char *)a->packed + row * packed_row(a->x.cols);
+        char *to = (char *)a->packed + row * packed_row(a->x.cols, kind);
+        if (kind == TACA_INTEGERS) {
+            pack_integers(to, a, row, rows, work);
+            continue;
+        }
         for (int64_t k = 0; k < a->x.cols;) {
-            gemm_slice s = amx_slice(a->x.cols, k);
+            gemm_slice s = amx_slice(a->x.cols, k, kind);
             pack_tiles(to + k * 2 * AMX_STRIP, a, s, row, rows);
             k += s.depth;
         }
@@ -174,24 +197,27 @@ static void pack_strips(const void *args, int64_t lo, int64_t hi, void *work) {
 }
 
 // amx_block is rows × cols of dst at (row, col); row begins a strip.
-static void amx_block(const taca_linear *a, int64_t row, int64_t rows, int64_t col, int64_t cols, char *restrict work) {
-    enum { PANELS = AMX_COLS * AMX_DEPTH * 2, SUMS = AMX_ROWS * AMX_COLS * 4, STRIP = AMX_STRIP * AMX_DEPTH * 2 };
-    _Static_assert(PANELS + SUMS + STRIP + AMX_COLS * 4 <= TACA_WORK_BYTES, "workspace");
+INLINE void amx_block(const taca_linear *a, int64_t row, int64_t rows, int64_t col, int64_t cols, char *restrict work, const int kind) {
+    enum { PANELS = AMX_COLS * AMX_WORDS * 4, SUMS = AMX_ROWS * AMX_COLS * 4, STRIP = AMX_STRIP * AMX_WORDS * 4 };
+    _Static_assert(PANELS + SUMS + STRIP + AMX_COLS * 8 <= TACA_WORK_BYTES, "workspace");
     char *panels = work, *room = work + PANELS + SUMS;
-    float *sums = (float *)(work + PANELS), *bias = (float *)(room + STRIP);
+    float *sums = (float *)(work + PANELS), *bias = (float *)(room + STRIP), *scales = bias + AMX_COLS;
     const int64_t in = a->w.cols, across = (cols + AMX_PANEL - 1) / AMX_PANEL;
     for (int64_t j = 0; j < cols; j += LANES) {
         int64_t n = cols - j < LANES ? cols - j : LANES;
         v_store(bias + j, a->bias.at ? v_get_part((const void *)a->bias.at, a->bias.type, col + j, n) : v_zero());
     }
+    if (kind == TACA_INTEGERS) {
+        column_scales(scales, &a->w, col, cols);
+    }
     for (int64_t k = 0; k == 0 || k < in;) {
-        const gemm_slice s = amx_slice(in, k);
+        const gemm_slice s = amx_slice(in, k, kind);
         k += s.depth > 0 ? s.depth : 1;
         pack_panels(panels, &a->w, s, col, cols);
         for (int64_t i = 0; i < rows; i += AMX_STRIP) {
             int64_t high = rows - i < AMX_STRIP ? rows - i : AMX_STRIP;
-            const char *strip = (const char *)a->packed + (row + i) * packed_row(in) + s.at * 2 * AMX_STRIP;
-            const char *next = strip + packed_row(in) * AMX_STRIP;
+            const char *strip = (const char *)a->packed + (row + i) * packed_row(in, kind) + (s.at << 2 >> s.shift) * AMX_STRIP;
+            const char *next = strip + packed_row(in, kind) * AMX_STRIP;
             const int64_t ahead = a->packed && i + AMX_STRIP < rows ? AMX_STRIP / across : 0;
             if (!a->packed) {
                 pack_tiles(room, a, s, row + i, high);
@@ -200,7 +226,14 @@ static void amx_block(const taca_linear *a, int64_t row, int64_t rows, int64_t c
             for (int64_t j = 0; j < across; j++, next += ahead * s.words * 4) {
                 int64_t wide = cols - j * AMX_PANEL < AMX_PANEL ? cols - j * AMX_PANEL : AMX_PANEL;
                 float *c = sums + (s.depth < in ? (i / AMX_STRIP * across + j) * AMX_SUMS : 0);
-                multiply_strip(c, strip, panels + j * AMX_PANEL * s.words * 4, s, high, wide, next, ahead);
+                multiply_strip(c, strip, panels + j * AMX_PANEL * s.words * 4, s, high, wide, next, ahead, kind);
+                if (k >= in && kind == TACA_INTEGERS) {
+                    for (int64_t r = 0; r < high; r++) {
+                        for (int64_t half = 0; half < wide; half += 16) {
+                            scale_sums(c + half / 16 * 768 + r / 16 * 256 + r % 16 * 16, scales + j * AMX_PANEL + half, 16, a, AMX_STRIP, row + i + r);
+                        }
+                    }
+                }
                 if (k >= in) {
                     store_tiles(a, c, bias + j * AMX_PANEL, row + i, high, col + j * AMX_PANEL, wide);
                 }

@@ -2,12 +2,6 @@
 #ifndef TACA_GEMM_PACK_H
 #define TACA_GEMM_PACK_H
 
-#if defined(TACA_ISA_BF16)
-enum { GEMM_PAIRS = 1 };
-#else
-enum { GEMM_PAIRS = 0 };
-#endif
-
 // transpose turns LANES vectors of words round their diagonal.
 #if defined(TACA_ISA_AVX512)
 INLINE void transpose(vec r[LANES]) {
@@ -82,18 +76,18 @@ INLINE void transpose(vec r[LANES]) {
 // beyond the n that are left.
 INLINE vec weight_words(const char *row, int64_t type, gemm_slice s, int64_t k, int64_t n) {
 #if defined(TACA_ISA_BF16)
-    if (s.pairs && type == TACA_BF16) {
+    if (s.kind == TACA_PAIRS && type == TACA_BF16) {
         __mmask32 there = n >= 32 ? 0xffffffffu : (1u << n) - 1;
         return _mm512_castsi512_ps(_mm512_maskz_loadu_epi16(there, row + k * 2));
     }
-    if (s.pairs) {
+    if (s.kind == TACA_PAIRS) {
         vec low = v_get_part(row, type, k, n < LANES ? n : LANES);
         vec high = n <= LANES ? v_zero() : v_get_part(row, type, k + LANES, n < 2 * LANES ? n - LANES : LANES);
         return (vec)_mm512_cvtne2ps_pbh(high, low);
     }
 #endif
     (void)s;
-    return v_get_part(row, type, k, n < LANES ? n : LANES);
+    return type == TACA_Q8 ? v_integers(row + k, n) : v_get_part(row, type, k, n < LANES ? n : LANES);
 }
 
 // pack_typed is pack_panels for one type of weights.
@@ -102,15 +96,29 @@ INLINE void pack_typed(char *restrict panels, const taca_matrix *w, int64_t type
         int64_t wide = cols - j < LANES ? cols - j : LANES;
         for (int64_t k = 0; k < s.words; k += LANES) {
             vec r[LANES];
-            int64_t left = s.depth - (k << s.pairs);
+            int64_t left = s.depth - (k << s.shift);
             for (int64_t i = 0; i < LANES; i++) {
-                r[i] = i < wide && left > 0 ? weight_words(row_of(w, col + j + i), type, s, s.at + (k << s.pairs), left) : v_zero();
+                r[i] = i < wide && left > 0 ? weight_words(row_of(w, col + j + i), type, s, s.at + (k << s.shift), left) : v_zero();
             }
             transpose(r);
             for (int64_t i = 0; i < LANES && k + i < s.words; i++) {
                 v_store(panels + (k + i) * (int64_t)sizeof(vec), r[i]);
             }
         }
+    }
+}
+
+// pack_nibbles is pack_panels of Q4, whose rows are widened to int8 first.
+static void pack_nibbles(char *restrict panels, const taca_matrix *w, gemm_slice s, int64_t col, int64_t cols) {
+    int8_t rows[LANES * QUANT_DEPTH];
+    const gemm_slice whole = {.depth = s.depth, .words = s.words, .kind = s.kind, .shift = s.shift};
+    for (int64_t j = 0; j < cols; j += LANES, panels += s.words * (int64_t)sizeof(vec)) {
+        const int64_t wide = cols - j < LANES ? cols - j : LANES;
+        for (int64_t i = 0; i < wide; i++) {
+            weight_integers(rows + i * QUANT_DEPTH, row_of(w, col + j + i), TACA_Q4, w->cols, s.at, s.depth);
+        }
+        const taca_matrix widened = {.at = (uintptr_t)rows, .rows = wide, .cols = s.depth, .stride = QUANT_DEPTH, .type = TACA_Q8};
+        pack_typed(panels, &widened, TACA_Q8, whole, 0, wide);
     }
 }
 
@@ -121,17 +129,19 @@ static void pack_panels(char *restrict panels, const taca_matrix *w, gemm_slice 
     case TACA_F32: pack_typed(panels, w, TACA_F32, s, col, cols); break;
     case TACA_BF16: pack_typed(panels, w, TACA_BF16, s, col, cols); break;
     case TACA_F16: pack_typed(panels, w, TACA_F16, s, col, cols); break;
+    case TACA_Q8: pack_typed(panels, w, TACA_Q8, s, col, cols); break;
+    case TACA_Q4: pack_nibbles(panels, w, s, col, cols); break;
     default: pack_typed(panels, w, TACA_F8E4M3, s, col, cols); break;
     }
 }
 
 // to_words copies n elements from column k of a row of x, or zeros where row
-// is NULL.
-INLINE void to_words(char *restrict to, const char *restrict row, int64_t type, int pairs, int64_t k, int64_t n) {
+// is NULL; 1 << shift of them make a word.
+INLINE void to_words(char *restrict to, const char *restrict row, int64_t type, int shift, int64_t k, int64_t n) {
     if (!row) {
-        memset(to, 0, (size_t)(n * (4 >> pairs)));
-    } else if (pairs || type == TACA_F32) {
-        memcpy(to, row + k * (4 >> pairs), (size_t)(n * (4 >> pairs)));
+        memset(to, 0, (size_t)(n * (4 >> shift)));
+    } else if (shift || type == TACA_F32) {
+        memcpy(to, row + k * (4 >> shift), (size_t)(n * (4 >> shift)));
     } else {
         for (int64_t i = 0; i < n; i += LANES) {
             int64_t few = n - i < LANES ? n - i : LANES;
@@ -142,27 +152,29 @@ INLINE void to_words(char *restrict to, const char *restrict row, int64_t type, 
 
 // image_words is to_words of the 3×3 neighbourhood of pixel p: K counts
 // (ky, kx, channel), and pixels outside of the image are zero.
-static void image_words(char *restrict to, const taca_linear *a, int pairs, int64_t p, int64_t k, int64_t n) {
+static void image_words(char *restrict to, const taca_linear *a, int shift, int64_t p, int64_t k, int64_t n) {
     int64_t channels = a->x.cols, y = p / a->width, x = p % a->width;
     while (n > 0) {
         int64_t tap = k / channels, from = k % channels;
         int64_t part = channels - from < n ? channels - from : n;
         int64_t ty = y + tap / 3 - 1, tx = x + tap % 3 - 1;
         int inside = 0 <= ty && ty < a->height && 0 <= tx && tx < a->width;
-        to_words(to, inside ? row_of(&a->x, ty * a->width + tx) : NULL, a->x.type, pairs, from, part);
-        to += part * (4 >> pairs), k += part, n -= part;
+        to_words(to, inside ? row_of(&a->x, ty * a->width + tx) : NULL, a->x.type, shift, from, part);
+        to += part * (4 >> shift), k += part, n -= part;
     }
 }
 
 // load_strip writes rows row .. row+rows-1 of the left operand, stride bytes
 // apart.
 static void load_strip(char *restrict strip, int64_t stride, const taca_linear *a, gemm_slice s, int64_t row, int64_t rows) {
-    int64_t bytes = s.depth * (4 >> s.pairs);
+    int64_t bytes = s.depth * (4 >> s.shift);
     for (int64_t i = 0; i < rows; i++, strip += stride) {
-        if (a->width > 0) {
-            image_words(strip, a, s.pairs, row + i, s.at, s.depth);
+        if (s.kind == TACA_INTEGERS) {
+            to_words(strip, (const char *)a->packed + (row + i) * quantised_row_bytes(a->x.cols), 0, s.shift, s.at, s.depth);
+        } else if (a->width > 0) {
+            image_words(strip, a, s.shift, row + i, s.at, s.depth);
         } else {
-            to_words(strip, row_of(&a->x, row + i), a->x.type, s.pairs, s.at, s.depth);
+            to_words(strip, row_of(&a->x, row + i), a->x.type, s.shift, s.at, s.depth);
         }
         memset(strip + bytes, 0, (size_t)(s.words * 4 - bytes));
     }

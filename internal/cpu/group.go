@@ -23,12 +23,12 @@ func (b *Backend) NewGroup() tensor.Group {
 
 // Bind wraps raw as it is.
 func (g *group) Bind(raw []byte, rows, cols int, d tensor.DType) (tensor.Tensor, error) {
-	if want := rows * cols * d.Size(); len(raw) != want {
-		return tensor.Tensor{}, fmt.Errorf("cpu: %d bytes for a %d×%d matrix of %v, want %d", len(raw), rows, cols, d, want)
+	if err := tensor.CheckBind(raw, rows, cols, d); err != nil {
+		return tensor.Tensor{}, fmt.Errorf("cpu: %w", err)
 	}
 	m := &memory{data: raw}
 	g.bound = append(g.bound, m)
-	return tensor.Tensor{Rows: rows, Cols: cols, Stride: cols, DType: d, Mem: m}, nil
+	return tensor.Weights(m, rows, cols, d), nil
 }
 
 // Need does nothing: a mapping is always there.

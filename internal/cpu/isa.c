@@ -8,7 +8,7 @@
 extern const taca_kernels taca_portable;
 
 #if defined(__x86_64__)
-extern const taca_kernels taca_avx2, taca_avx512, taca_avx512bf16, taca_amx;
+extern const taca_kernels taca_avx2, taca_avxvnni, taca_avx512, taca_avx512vnni, taca_avx512bf16, taca_amx;
 
 // Tiles are off in every process until it asks: Linux,
 // Documentation/arch/x86/xstate.rst.
@@ -35,15 +35,21 @@ int taca_machine(const taca_kernels *tables[TACA_TABLES]) {
     int avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
     int avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                  __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-    int bf16 = avx512 && __builtin_cpu_supports("avx512bf16");
-    if (bf16 && __builtin_cpu_supports("amx-tile") && __builtin_cpu_supports("amx-bf16") && tiles_allowed()) {
+    int vnni = avx512 && __builtin_cpu_supports("avx512vnni"), bf16 = vnni && __builtin_cpu_supports("avx512bf16");
+    if (bf16 && __builtin_cpu_supports("amx-tile") && __builtin_cpu_supports("amx-bf16") && __builtin_cpu_supports("amx-int8") && tiles_allowed()) {
         tables[n++] = &taca_amx;
     }
     if (bf16) {
         tables[n++] = &taca_avx512bf16;
     }
+    if (vnni) {
+        tables[n++] = &taca_avx512vnni;
+    }
     if (avx512) {
         tables[n++] = &taca_avx512;
+    }
+    if (avx2 && __builtin_cpu_supports("avxvnni")) {
+        tables[n++] = &taca_avxvnni;
     }
     if (avx2) {
         tables[n++] = &taca_avx2;

@@ -37,6 +37,9 @@ func (k *kernels) call(v verb, args unsafe.Pointer, lo, hi int, work unsafe.Poin
 // tiling is how a product is best cut: on bfloat16 where its operands are, or
 // may be rounded to it because the result will be.
 func (k *kernels) tiling(a *C.taca_linear) C.taca_tiling {
+	if C.taca_in_quads(a) != 0 {
+		return k.table.quads
+	}
 	if C.taca_in_pairs(a) != 0 {
 		return k.table.pairs
 	}

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 // The order of tensor.DType.
-enum { TACA_F32, TACA_BF16, TACA_F16, TACA_F8E4M3 };
+enum { TACA_F32, TACA_BF16, TACA_F16, TACA_F8E4M3, TACA_Q8, TACA_Q4 };
 
 // The order of tensor.Activation.
 enum { TACA_IDENTITY, TACA_SILU, TACA_GELU_TANH, TACA_GELU, TACA_QUICK_GELU };
@@ -38,10 +38,17 @@ typedef struct {
     int32_t few;  // at most TACA_FEW_ROWS rows of at most TACA_FEW_COLS: weights are read once, where they are
 } taca_linear;
 
+// What a product is formed of: floats, pairs of bfloat16, or integers.
+enum { TACA_FLOATS, TACA_PAIRS, TACA_INTEGERS };
+
+// taca_in_quads is whether a product is one of integers: rows of x are quantised
+// as PACK brings them to packed.
+static inline int taca_in_quads(const taca_linear *a) { return a->w.type == TACA_Q8 || a->w.type == TACA_Q4; }
+
 // taca_in_pairs is whether a product may be formed of bfloat16 numbers: x must
 // be, and weights too unless the result is rounded anyway.
 static inline int taca_in_pairs(const taca_linear *a) {
-    return a->x.type == TACA_BF16 && (a->w.type == TACA_BF16 || a->w.type == TACA_F8E4M3 || a->dst.type == TACA_BF16);
+    return a->x.type == TACA_BF16 && !taca_in_quads(a) && (a->w.type == TACA_BF16 || a->w.type == TACA_F8E4M3 || a->dst.type == TACA_BF16);
 }
 
 // What counts as few.
@@ -95,7 +102,7 @@ typedef struct {
 
 typedef struct {
     int64_t rounds; // of a unit
-    int64_t pairs;  // of bfloat16, not floats
+    int64_t kind;   // of operands
 } taca_peak;
 
 // A verb works on units [lo, hi) of its args.
@@ -127,18 +134,19 @@ typedef struct {
     int64_t strip, panel; // rows, columns
     int64_t rows, cols;
     int64_t grain; // PACK lays x out in whole strips, and multiples of this many columns; 0: there is no PACK
+    int64_t bytes; // of a number it lays out
 } taca_tiling;
 
 typedef struct {
     const char *name;
-    taca_tiling words, pairs; // of floats, and where x and w come as bfloat16
-    double words_round, pairs_round; // operations in a round of PEAK
+    taca_tiling words, pairs, quads; // of floats, where x and w come as bfloat16, and of integers
+    double words_round, pairs_round, quads_round; // operations in a round of PEAK
     taca_verb verb[TACA_VERBS];
 } taca_kernels;
 
 // taca_machine lists the tables whose instructions this machine has, best
 // first, and returns how many there are.
-enum { TACA_TABLES = 5 };
+enum { TACA_TABLES = 7 };
 int taca_machine(const taca_kernels *tables[TACA_TABLES]);
 
 #endif

@@ -71,7 +71,7 @@ func (b *Backend) product(args C.taca_linear) {
 		return
 	}
 	var down, across int
-	if args.width == 0 && rows <= C.TACA_FEW_ROWS && in <= C.TACA_FEW_COLS {
+	if args.width == 0 && C.taca_in_quads(&args) == 0 && rows <= C.TACA_FEW_ROWS && in <= C.TACA_FEW_COLS {
 		args.few = 1
 		enough := max(16, unitBytes/max(1, in*tensor.DType(args.w._type).Size()))
 		down, across = rows, max(enough, upTo(cols, unitsPerWorker*b.pool.workers, 16))

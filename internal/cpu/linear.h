@@ -75,6 +75,21 @@ static void few_rows(const taca_linear *a, int64_t col, int64_t cols, char *rest
     }
 }
 
+#if !defined(TACA_ISA_AMX)
+// pack_strips quantises the left operand; a unit is GEMM_STRIP rows.
+static void pack_strips(const void *args, int64_t lo, int64_t hi, void *work) {
+    const taca_linear *a = args;
+    float *sign = work, *room = sign + ROTATION;
+    const int64_t in = a->x.cols, bytes = quantised_row_bytes(in), last = hi * GEMM_STRIP < a->x.rows ? hi * GEMM_STRIP : a->x.rows;
+    signs(sign, ROTATION);
+    for (int64_t i = lo * GEMM_STRIP; i < last; i++) {
+        char *to = (char *)a->packed + i * bytes;
+        memset(to + bytes - 64, 0, 64);
+        row_scales(a, GEMM_STRIP)[i] = quantise_row(to, row_sums(a, GEMM_STRIP) + i, row_of(&a->x, i), a->x.type, in, sign, room);
+    }
+}
+#endif
+
 static void linear_tiles(const void *args, int64_t lo, int64_t hi, void *work) {
     const taca_linear *a = args;
     const int64_t down = (a->dst.rows + a->block_rows - 1) / a->block_rows;
@@ -88,8 +103,10 @@ static void linear_tiles(const void *args, int64_t lo, int64_t hi, void *work) {
         if (a->few) {
             few_rows(a, col, cols, work);
 #if defined(TACA_ISA_AMX)
+        } else if (taca_in_quads(a)) {
+            amx_block(a, row, rows, col, cols, work, TACA_INTEGERS);
         } else if (taca_in_pairs(a)) {
-            amx_block(a, row, rows, col, cols, work);
+            amx_block(a, row, rows, col, cols, work, TACA_PAIRS);
 #endif
         } else {
             gemm_block(a, row, rows, col, cols, work);

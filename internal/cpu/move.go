@@ -28,7 +28,7 @@ func (b *Backend) Upsample2x(dst, x tensor.Tensor, grid tensor.Grid) {
 
 // Copy is dst = src.
 func (b *Backend) Copy(dst, src tensor.Tensor) {
-	tensor.CheckSame("Copy", dst, src)
+	tensor.CheckCopy(dst, src)
 	b.move(matrix(dst), matrix(src), dst)
 }
 

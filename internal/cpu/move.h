@@ -2,7 +2,7 @@
 #ifndef TACA_MOVE_H
 #define TACA_MOVE_H
 
-#include "vec.h"
+#include "quantised.h"
 
 static void move_row(const taca_matrix *dst, int64_t i, const taca_matrix *src, int64_t j) {
     void *to = row_of(dst, i);
@@ -43,9 +43,14 @@ static void upsample_rows(const void *args, int64_t lo, int64_t hi, void *work) 
 // A unit is a row.
 static void copy_rows(const void *args, int64_t lo, int64_t hi, void *work) {
     const taca_pointwise *a = args;
-    (void)work;
     for (int64_t i = lo; i < hi; i++) {
-        move_row(&a->dst, i, &a->x, i);
+        if (is_quantised(a->x.type)) {
+            dequantise(work, row_of(&a->x, i), a->x.type, a->x.cols);
+            const taca_matrix row = {.at = (uintptr_t)work, .rows = 1, .cols = a->x.cols, .stride = a->x.cols, .type = TACA_F32};
+            move_row(&a->dst, i, &row, 0);
+        } else {
+            move_row(&a->dst, i, &a->x, i);
+        }
     }
 }
 

@@ -9,11 +9,13 @@ import (
 	"taca/internal/tensor"
 )
 
-// packing is the left operand of a product as the kernel likes it. It is kept
+// packing is the left operand of a product as the kernel likes it: in tiles, or
+// quantised where weights are. It is kept
 // for the products that follow at once, since queries, keys and values have
 // the same one.
 type packing struct {
 	memory *memory
+	quads  bool          // as integers
 	of     C.taca_matrix // what is packed, while nothing but a product has been done since
 }
 
@@ -22,13 +24,21 @@ type packing struct {
 const packMost = 64 << 20
 
 // packs is whether all of x should be packed before the first block: where
-// there are several blocks of columns, each of which would pack it again.
+// there are several blocks of columns, each of which would pack it again, and
+// where whole rows are needed to round them.
 func packs(args *C.taca_linear, t C.taca_tiling, across int) bool {
+	if C.taca_in_quads(args) != 0 {
+		return true
+	}
 	return t.grain > 0 && args.width == 0 && int(args.dst.cols) > across && args.x.cols > 0
 }
 
 // packedRow is the bytes of one packed row of that many columns.
-func packedRow(in int, t C.taca_tiling) int { return upTo(in, 1, int(t.grain)) * tensor.BF16.Size() }
+func packedRow(in int, t C.taca_tiling) int { return upTo(in, 1, int(t.grain)) * int(t.bytes) }
+
+// quantisedRow is the bytes that come to it where it is quantised: the factor
+// and the sum of its integers.
+const quantisedRow = 8
 
 // packedRows is how many rows of that many columns are packed at once.
 func packedRows(in int, t C.taca_tiling) int {
@@ -39,7 +49,7 @@ func packedRows(in int, t C.taca_tiling) int {
 // pack brings x to args.packed.
 func (b *Backend) pack(args *C.taca_linear, t C.taca_tiling) {
 	rows := int(args.x.rows)
-	bytes := upTo(rows, 1, int(t.strip)) * packedRow(int(args.x.cols), t)
+	bytes := upTo(rows, 1, int(t.strip)) * (packedRow(int(args.x.cols), t) + quantisedRow)
 	if bytes > len(b.packed.memory.data) {
 		m, err := pages(bytes)
 		if err != nil {
@@ -50,9 +60,10 @@ func (b *Backend) pack(args *C.taca_linear, t C.taca_tiling) {
 		b.packed = packing{memory: m}
 	}
 	args.packed = C.uintptr_t(uintptr(unsafe.Pointer(&b.packed.memory.data[0])))
-	if b.packed.of != args.x {
+	quads := C.taca_in_quads(args) != 0
+	if b.packed.of != args.x || b.packed.quads != quads {
 		b.run(C.TACA_PACK, unsafe.Pointer(args), pieces(rows, int(t.strip)), 1)
-		b.packed.of = args.x
+		b.packed.of, b.packed.quads = args.x, quads
 	}
 }
 

@@ -11,19 +11,20 @@
 
 const taca_kernels TACA_TABLE = {
     .name = TACA_TABLE_NAME,
-    .words = {GEMM_STRIP, GEMM_PANEL, GEMM_BLOCK, GEMM_BLOCK, 0},
+    .words = {GEMM_STRIP, GEMM_PANEL, GEMM_BLOCK, GEMM_BLOCK, 0, 0},
 #if defined(TACA_ISA_AMX)
-    .pairs = {AMX_STRIP, AMX_PANEL, AMX_ROWS, AMX_COLS, AMX_GRAIN},
+    .pairs = {AMX_STRIP, AMX_PANEL, AMX_ROWS, AMX_COLS, 32, 2},
+    .quads = {AMX_STRIP, AMX_PANEL, AMX_ROWS, AMX_COLS, 64, 1},
 #else
-    .pairs = {GEMM_STRIP, GEMM_PANEL, GEMM_BLOCK, GEMM_BLOCK, 0},
+    .pairs = {GEMM_STRIP, GEMM_PANEL, GEMM_BLOCK, GEMM_BLOCK, 0, 0},
+    .quads = {GEMM_STRIP, GEMM_PANEL, GEMM_BLOCK, GEMM_BLOCK, QUAD_GRAIN, QUAD_BYTES},
 #endif
     .words_round = PEAK_WORDS,
     .pairs_round = PEAK_PAIRS,
+    .quads_round = PEAK_QUADS,
     .verb = {
         [TACA_LINEAR] = linear_tiles,
-#if defined(TACA_ISA_AMX)
         [TACA_PACK] = pack_strips,
-#endif
         [TACA_NORM] = norm_rows,
         [TACA_RMS_NORM] = rms_norm_rows,
         [TACA_QK_NORM_ROPE] = qk_norm_rope_rows,

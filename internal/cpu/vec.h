@@ -38,6 +38,14 @@ INLINE vec v_pick_negative(vec by, vec yes, vec no) {
 }
 INLINE vec v_exponent(vec a) { return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(a), 23)); }
 INLINE vec v_swap_pairs(vec a) { return _mm512_permute_ps(a, 0xb1); }
+// v_swap makes lane i of lane i^h.
+INLINE vec v_swap(vec a, const int h) {
+    return h == 1 ? _mm512_permute_ps(a, 0xb1) : h == 2 ? _mm512_permute_ps(a, 0x4e) : h == 4 ? _mm512_shuffle_f32x4(a, a, 0xb1) : _mm512_shuffle_f32x4(a, a, 0x4e);
+}
+// v_round_int8 stores LANES integers; numbers are within ±127.
+INLINE void v_round_int8(int8_t *p, vec a) { _mm_storeu_si128((__m128i *)p, _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(a))); }
+INLINE vec v_from_int32(vec a) { return _mm512_cvtepi32_ps(_mm512_castps_si512(a)); }
+INLINE vec v_sub_int32(vec a, int32_t b) { return _mm512_castsi512_ps(_mm512_sub_epi32(_mm512_castps_si512(a), _mm512_set1_epi32(b))); }
 INLINE vec v_even(vec a) { return _mm512_moveldup_ps(a); }
 INLINE vec v_odd(vec a) { return _mm512_movehdup_ps(a); }
 // v_transpose makes row i of a LANES × LANES matrix its column i.
@@ -98,6 +106,16 @@ INLINE vec v_abs(vec a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a); }
 INLINE vec v_pick_negative(vec by, vec yes, vec no) { return _mm256_blendv_ps(no, yes, by); }
 INLINE vec v_exponent(vec a) { return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(a), 23)); }
 INLINE vec v_swap_pairs(vec a) { return _mm256_permute_ps(a, 0xb1); }
+INLINE vec v_swap(vec a, const int h) {
+    return h == 1 ? _mm256_permute_ps(a, 0xb1) : h == 2 ? _mm256_permute_ps(a, 0x4e) : _mm256_permute2f128_ps(a, a, 0x01);
+}
+INLINE void v_round_int8(int8_t *p, vec a) {
+    __m256i i = _mm256_cvtps_epi32(a);
+    __m128i s = _mm_packs_epi32(_mm256_castsi256_si128(i), _mm256_extracti128_si256(i, 1));
+    _mm_storel_epi64((__m128i *)p, _mm_packs_epi16(s, s));
+}
+INLINE vec v_from_int32(vec a) { return _mm256_cvtepi32_ps(_mm256_castps_si256(a)); }
+INLINE vec v_sub_int32(vec a, int32_t b) { return _mm256_castsi256_ps(_mm256_sub_epi32(_mm256_castps_si256(a), _mm256_set1_epi32(b))); }
 INLINE vec v_even(vec a) { return _mm256_moveldup_ps(a); }
 INLINE vec v_odd(vec a) { return _mm256_movehdup_ps(a); }
 INLINE void v_transpose(vec *r) {
@@ -167,6 +185,14 @@ INLINE vec v_pick_negative(vec by, vec yes, vec no) {
 }
 INLINE vec v_exponent(vec a) { return vreinterpretq_f32_u32(vshlq_n_u32(vreinterpretq_u32_f32(a), 23)); }
 INLINE vec v_swap_pairs(vec a) { return vrev64q_f32(a); }
+INLINE vec v_swap(vec a, const int h) { return h == 1 ? vrev64q_f32(a) : vextq_f32(a, a, 2); }
+INLINE void v_round_int8(int8_t *p, vec a) {
+    int16x4_t s = vmovn_s32(vcvtnq_s32_f32(a));
+    uint32_t four = vget_lane_u32(vreinterpret_u32_s8(vmovn_s16(vcombine_s16(s, s))), 0);
+    memcpy(p, &four, sizeof four);
+}
+INLINE vec v_from_int32(vec a) { return vcvtq_f32_s32(vreinterpretq_s32_f32(a)); }
+INLINE vec v_sub_int32(vec a, int32_t b) { return vreinterpretq_f32_s32(vsubq_s32(vreinterpretq_s32_f32(a), vdupq_n_s32(b))); }
 INLINE vec v_even(vec a) { return vtrn1q_f32(a, a); }
 INLINE vec v_odd(vec a) { return vtrn2q_f32(a, a); }
 INLINE void v_transpose(vec *r) {
@@ -223,6 +249,15 @@ INLINE vec v_abs(vec a) { return (vec)((vec_bits)a & 0x7fffffff); }
 INLINE vec v_pick_negative(vec by, vec yes, vec no) { return v_choose((vec_mask)by < 0, yes, no); }
 INLINE vec v_exponent(vec a) { return (vec)((vec_bits)a << 23); }
 INLINE vec v_swap_pairs(vec a) { return (vec){a[1], a[0], a[3], a[2]}; }
+INLINE vec v_swap(vec a, const int h) { return h == 1 ? (vec){a[1], a[0], a[3], a[2]} : (vec){a[2], a[3], a[0], a[1]}; }
+INLINE void v_round_int8(int8_t *p, vec a) {
+    vec_mask bits = (vec_mask)(a + 0x1.8p23f); // whose lowest bits are now the integer
+    for (int i = 0; i < 4; i++) {
+        p[i] = (int8_t)bits[i];
+    }
+}
+INLINE vec v_from_int32(vec a) { return __builtin_convertvector((vec_mask)a, vec); }
+INLINE vec v_sub_int32(vec a, int32_t b) { return (vec)((vec_mask)a - b); }
 INLINE vec v_even(vec a) { return (vec){a[0], a[0], a[2], a[2]}; }
 INLINE vec v_odd(vec a) { return (vec){a[1], a[1], a[3], a[3]}; }
 INLINE void v_transpose(vec *r) {
@@ -292,7 +327,9 @@ INLINE vec v_dot(vec a, vec b, vec c) {
 }
 #endif
 
-INLINE int64_t element_size(int64_t type) { return type == TACA_F32 ? 4 : type == TACA_F8E4M3 ? 1 : 2; }
+// element_size is the bytes of an element, and 1 for quantised weights, whose
+// strides count bytes.
+INLINE int64_t element_size(int64_t type) { return type == TACA_F32 ? 4 : type == TACA_BF16 || type == TACA_F16 ? 2 : 1; }
 
 // v_get is elements i, i+1, ... of the row at p.
 INLINE vec v_get(const void *p, int64_t type, int64_t i) {

@@ -45,12 +45,12 @@ func (b *Backend) NewGroup() tensor.Group {
 
 // Bind notes where the weights are; they are copied when they are needed.
 func (g *group) Bind(raw []byte, rows, cols int, d tensor.DType) (tensor.Tensor, error) {
-	if want := rows * cols * d.Size(); len(raw) != want {
-		return tensor.Tensor{}, fmt.Errorf("cuda: %d bytes for a %d×%d matrix of %v, want %d", len(raw), rows, cols, d, want)
+	if err := tensor.CheckBind(raw, rows, cols, d); err != nil {
+		return tensor.Tensor{}, fmt.Errorf("cuda: %w", err)
 	}
 	m := &memory{bytes: len(raw), home: g}
 	g.members = append(g.members, member{raw, m})
-	return tensor.Tensor{Rows: rows, Cols: cols, Stride: cols, DType: d, Mem: m}, nil
+	return tensor.Weights(m, rows, cols, d), nil
 }
 
 // bytes is what the members from the i-th on take on the device.

@@ -48,6 +48,6 @@ func (b *Backend) Mix(dst tensor.Tensor, alpha float32, x tensor.Tensor, beta fl
 
 // Copy is dst = src, converting the format.
 func (b *Backend) Copy(dst, src tensor.Tensor) {
-	tensor.CheckSame("Copy", dst, src)
+	tensor.CheckCopy(dst, src)
 	b.pointwise("taca_copy", C.taca_pointwise_args{x: matrix(src)}, dst)
 }

@@ -47,13 +47,15 @@ func (b *Backend) Groups() [][]int {
 
 // Bind counts a matrix; raw may be nil.
 func (g *group) Bind(raw []byte, rows, cols int, d tensor.DType) (tensor.Tensor, error) {
-	m := &memory{elements: rows * cols, dtype: d}
-	if raw != nil && len(raw) != m.Bytes() {
-		return tensor.Tensor{}, fmt.Errorf("dry: %d bytes for a %d×%d matrix of %v, want %d", len(raw), rows, cols, d, m.Bytes())
+	m := &memory{elements: rows * d.RowBytes(cols) / d.Size(), dtype: d}
+	if raw != nil {
+		if err := tensor.CheckBind(raw, rows, cols, d); err != nil {
+			return tensor.Tensor{}, fmt.Errorf("dry: %w", err)
+		}
 	}
 	g.bound = append(g.bound, m)
 	g.sizes = append(g.sizes, m.Bytes())
-	return m.whole(rows, cols), nil
+	return tensor.Weights(m, rows, cols, d), nil
 }
 
 // Need does nothing: nothing needs fetching.
@@ -84,7 +86,7 @@ func read(verb string, operands ...tensor.Tensor) {
 			panic(fmt.Sprintf("dry: %s: the memory of %v was %s", verb, t, m.dead))
 		case t.DType != m.dtype:
 			panic(fmt.Sprintf("dry: %s: %v lies in memory of %v", verb, t, m.dtype))
-		case !empty(t) && (t.Offset < 0 || t.Stride < t.Cols || last(t) >= m.elements):
+		case !empty(t) && (t.Offset < 0 || t.Stride < width(t) || last(t) >= m.elements):
 			panic(fmt.Sprintf("dry: %s: %v reaches past its memory", verb, t))
 		}
 	}
@@ -114,7 +116,10 @@ func write(verb string, dst tensor.Tensor, same []tensor.Tensor, others ...tenso
 func empty(t tensor.Tensor) bool { return t.Rows == 0 || t.Cols == 0 }
 
 // last is the last element of t in its memory.
-func last(t tensor.Tensor) int { return t.Offset + (t.Rows-1)*t.Stride + t.Cols - 1 }
+func last(t tensor.Tensor) int { return t.Offset + (t.Rows-1)*t.Stride + width(t) - 1 }
+
+// width is the elements of a row of t.
+func width(t tensor.Tensor) int { return t.DType.RowBytes(t.Cols) / t.DType.Size() }
 
 // overlap reports whether two views share an element. Views of different
 // strides are taken for the ranges they span.

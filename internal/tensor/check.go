@@ -12,19 +12,30 @@ func must(ok bool, verb string, operands ...any) {
 	}
 }
 
-func vector(t Tensor, n int) bool { return t.Rows == 1 && t.Cols == n }
+func vector(t Tensor, n int) bool { return t.Rows == 1 && t.Cols == n && !t.DType.Quantised() }
 
 func sameShape(a, b Tensor) bool { return a.Rows == b.Rows && a.Cols == b.Cols }
 
+// plain is whether none of them is quantised, which only the weights of Linear
+// and the source of Copy may be.
+func plain(tensors ...Tensor) bool {
+	for _, t := range tensors {
+		if t.DType.Quantised() {
+			return false
+		}
+	}
+	return true
+}
+
 // CheckLinear panics unless the operands of Linear fit.
 func CheckLinear(dst, x, w, bias Tensor) {
-	must(x.Cols == w.Cols && dst.Cols == w.Rows && dst.Rows == x.Rows &&
+	must(x.Cols == w.Cols && dst.Cols == w.Rows && dst.Rows == x.Rows && plain(dst, x) &&
 		(bias.None() || vector(bias, w.Rows)), "Linear:", dst, " = ", x, " · ", w, " + ", bias)
 }
 
 // CheckAddLowRank panics unless the operands of AddLowRank fit.
 func CheckAddLowRank(dst, x, down, up Tensor) {
-	must(x.Cols == down.Cols && down.Rows == up.Cols && dst.Cols == up.Rows && dst.Rows == x.Rows,
+	must(x.Cols == down.Cols && down.Rows == up.Cols && dst.Cols == up.Rows && dst.Rows == x.Rows && plain(dst, x, down, up),
 		"AddLowRank:", dst, " += ", x, " · ", down, " · ", up)
 }
 
@@ -59,9 +70,12 @@ func CheckAttention(dst, q, k, v Tensor, s AttentionSpec) {
 // CheckSame panics unless all tensors have the shape of the first.
 func CheckSame(verb string, first Tensor, rest ...Tensor) {
 	for _, t := range rest {
-		must(sameShape(first, t), verb+":", first, " and ", rest)
+		must(sameShape(first, t) && plain(first, t), verb+":", first, " and ", rest)
 	}
 }
+
+// CheckCopy panics unless dst has the shape of src and holds numbers.
+func CheckCopy(dst, src Tensor) { must(sameShape(dst, src) && plain(dst), "Copy:", dst, " = ", src) }
 
 // CheckGatedAdd panics unless the operands of GatedAdd fit.
 func CheckGatedAdd(x, y, gate Tensor) {
@@ -70,7 +84,7 @@ func CheckGatedAdd(x, y, gate Tensor) {
 
 // CheckGather panics unless every id is a row of table.
 func CheckGather(dst, table Tensor, ids []int32) {
-	must(dst.Rows == len(ids) && dst.Cols == table.Cols, "Gather:", dst, " = ", len(ids), " rows of ", table)
+	must(dst.Rows == len(ids) && dst.Cols == table.Cols && plain(dst, table), "Gather:", dst, " = ", len(ids), " rows of ", table)
 	for _, id := range ids {
 		must(0 <= id && int(id) < table.Rows, "Gather: row ", id, " of ", table)
 	}
@@ -78,7 +92,7 @@ func CheckGather(dst, table Tensor, ids []int32) {
 
 // CheckConv3x3 panics unless the operands of Conv3x3 fit.
 func CheckConv3x3(dst, x, w, bias Tensor, g Grid) {
-	must(x.Rows == g.Rows() && dst.Rows == x.Rows && w.Cols == 9*x.Cols && dst.Cols == w.Rows &&
+	must(x.Rows == g.Rows() && dst.Rows == x.Rows && w.Cols == 9*x.Cols && dst.Cols == w.Rows && plain(dst, x, w) &&
 		(bias.None() || vector(bias, w.Rows)), "Conv3x3:", dst, " = ", x, " * ", w, " + ", bias, " on ", g)
 }
 

@@ -16,7 +16,8 @@ type Ops interface {
 	Release(m Mark)
 
 	// Linear is dst = act(x·wᵀ + bias); x is n × in, w is out × in, bias is
-	// 1 × out or none, dst is n × out.
+	// 1 × out or none, dst is n × out. Where w is quantised a backend may round
+	// every row of x, rotated as w is, to int8 and a scale.
 	Linear(dst, x, w, bias Tensor, act Activation)
 	// AddLowRank is dst += scale · (x·downᵀ)·upᵀ; down is r × in, up is out × r.
 	AddLowRank(dst, x, down, up Tensor, scale float32)
@@ -54,7 +55,8 @@ type Ops interface {
 	GroupNorm(dst, x, gain, bias Tensor, groups int, eps float32, act Activation)
 	// Upsample2x repeats every pixel of x (of size grid) two by two.
 	Upsample2x(dst, x Tensor, grid Grid)
-	// Copy is dst = src, converting the format.
+	// Copy is dst = src, converting the format; of quantised weights it makes
+	// the numbers they stand for.
 	Copy(dst, src Tensor)
 
 	// Upload fills dst, row by row without gaps, from host memory.

@@ -27,9 +27,10 @@ func (t Tensor) RowRange(lo, hi int) Tensor {
 	return t
 }
 
-// ColRange is columns [lo, hi) of t, sharing its memory.
+// ColRange is columns [lo, hi) of t, sharing its memory. Quantised weights have
+// none.
 func (t Tensor) ColRange(lo, hi int) Tensor {
-	if lo < 0 || lo > hi || hi > t.Cols {
+	if lo < 0 || lo > hi || hi > t.Cols || t.DType.Quantised() {
 		panic(fmt.Sprintf("tensor: columns [%d, %d) of %v", lo, hi, t))
 	}
 	t.Offset, t.Cols = t.Offset+lo, hi-lo

@@ -12,6 +12,9 @@ import (
 func copyCases() []testCase {
 	var all []testCase
 	for _, dst := range activationTypes {
+		for _, cols := range []int{32, 96, 192, 512, 1280} {
+			all = append(all, dequantise(tensor.Q8, dst, cols), dequantise(tensor.Q4, dst, cols))
+		}
 		for _, src := range weightTypes {
 			all = append(all, patterns(src, dst), gather(src, dst, 67, false), gather(src, dst, 67, true), gather(src, dst, 68, false))
 		}
@@ -20,6 +23,18 @@ func copyCases() []testCase {
 		}
 	}
 	return all
+}
+
+// dequantise makes numbers of quantised weights.
+func dequantise(src, dst tensor.DType, cols int) testCase {
+	return testCase{
+		name:   fmt.Sprintf("Copy/quantised, %d columns %v→%v", cols, src, dst),
+		result: dst, exact: true,
+		build: func(s *stage) (tensor.Tensor, func()) {
+			t, to := s.weight(37, cols, src, 1), s.blank(37, cols, dst)
+			return to, func() { s.b.Copy(to, t) }
+		},
+	}
 }
 
 // patterns copies every number a narrow format can hold (of F32: as many

@@ -59,7 +59,9 @@ func (l linear) testCase(what string) testCase {
 		build: func(s *stage) (tensor.Tensor, func()) {
 			x, w := s.input(l.n, l.in, l.f.x), s.weight(l.out, l.in, l.f.w, 1)
 			dst, bias := s.blank(l.n, l.out, l.f.dst), none
-			if l.bias {
+			if l.bias && l.f.w.Quantised() {
+				bias = s.vector(l.out, tensor.BF16)
+			} else if l.bias {
 				bias = s.vector(l.out, l.f.w)
 			}
 			return dst, func() { s.b.Linear(dst, x, w, bias, l.act) }
@@ -96,7 +98,53 @@ func linearCases() []testCase {
 		add("huge", linear{n: 1024, in: 3072, out: 3072, f: f, bias: true, scale: huge})
 		add("huge row", linear{n: 1, in: 3072, out: 9216, f: f, bias: true, scale: huge})
 	}
+	all = append(all, quantisedCases()...)
 	return append(all, biasCase(), stateCase(), partCase())
+}
+
+// quantisedCases multiply by weights of scaled integers. Their widths make
+// rotations of 32 to 256 columns, and cut the slices of kernels anywhere.
+func quantisedCases() []testCase {
+	var all []testCase
+	add := func(what string, l linear) { all = append(all, l.testCase(what)) }
+	for _, w := range []tensor.DType{tensor.Q8, tensor.Q4} {
+		for _, x := range activationTypes {
+			for _, dst := range activationTypes {
+				add("quantised", linear{n: 5, in: 96, out: 43, f: formats3{x, w, dst}, bias: true, act: tensor.GELUTanh})
+			}
+			f := formats3{x, w, x}
+			for _, size := range [][3]int{{1, 32, 1}, {1, 256, 40}, {3, 160, 17}, {18, 64, 24}, {49, 640, 33}, {100, 1184, 65}, {7, 3328, 200}} {
+				add("quantised size", linear{n: size[0], in: size[1], out: size[2], f: f, bias: true})
+			}
+			add("quantised no bias", linear{n: 9, in: 128, out: 24, f: f})
+			add("quantised no rows", linear{n: 0, in: 128, out: 24, f: f})
+			add("quantised strided", linear{n: 21, in: 224, out: 27, f: f, bias: true, act: tensor.SiLU, strided: true})
+			add("quantised large", linear{n: 256, in: 768, out: 512, f: f, bias: true, act: tensor.GELUTanh, scale: large})
+			add("quantised huge", linear{n: 1024, in: 3072, out: 3072, f: f, bias: true, scale: huge})
+		}
+		all = append(all, quantisedPart(w), quantisedZeros(w))
+	}
+	return all
+}
+
+// quantisedPart uses some rows of the weights.
+func quantisedPart(w tensor.DType) testCase {
+	return testCase{name: fmt.Sprintf("Linear/part of the weights %v", w), result: tensor.F32, build: func(s *stage) (tensor.Tensor, func()) {
+		x, w, dst := s.input(6, 64, tensor.F32), s.weight(60, 64, w, 1), s.blank(6, 21, tensor.F32)
+		return dst, func() { s.b.Linear(dst, x, w.RowRange(20, 41), none, tensor.Identity) }
+	}}
+}
+
+// quantisedZeros has a row of zeros, which has no scale.
+func quantisedZeros(w tensor.DType) testCase {
+	return testCase{name: fmt.Sprintf("Linear/a row of zeros %v", w), result: tensor.F32, build: func(s *stage) (tensor.Tensor, func()) {
+		x, w, dst := s.input(3, 64, tensor.F32), s.weight(20, 64, w, 1), s.blank(3, 20, tensor.F32)
+		bias := s.vector(20, tensor.F32)
+		return dst, func() {
+			s.b.Mix(x.RowRange(1, 2), 0, x.RowRange(1, 2), 0, x.RowRange(1, 2))
+			s.b.Linear(dst, x, w, bias, tensor.Identity)
+		}
+	}}
 }
 
 // biasCase has a bias in another format than the weights, which files mix.

@@ -102,12 +102,12 @@ type group struct{ bound []*memory }
 
 // Bind wraps raw, which may be unaligned.
 func (g *group) Bind(raw []byte, rows, cols int, d tensor.DType) (tensor.Tensor, error) {
-	if want := rows * cols * d.Size(); len(raw) != want {
-		return tensor.Tensor{}, fmt.Errorf("opstest: %d bytes for a %d×%d matrix of %v, want %d", len(raw), rows, cols, d, want)
+	if err := tensor.CheckBind(raw, rows, cols, d); err != nil {
+		return tensor.Tensor{}, fmt.Errorf("opstest: %w", err)
 	}
 	m := &memory{raw: raw, dtype: d}
 	g.bound = append(g.bound, m)
-	return view(m, rows, cols, d), nil
+	return tensor.Weights(m, rows, cols, d), nil
 }
 
 // Need does nothing: weights are always there.
@@ -152,6 +152,10 @@ func load(t tensor.Tensor, i int, row []float64) []float64 {
 	m, at := t.Mem.(*memory), t.Offset+i*t.Stride
 	if m.values != nil {
 		copy(row, m.values[at:at+t.Cols])
+		return row
+	}
+	if t.DType.Quantised() {
+		dequantised(t.DType, m.raw[at:], row)
 		return row
 	}
 	for j := range row {

@@ -48,6 +48,9 @@ func (r *reference) product(x, w tensor.Tensor) []float64 {
 // times is x·wᵀ for an n × k matrix of plain numbers. The rows of w are shared
 // among the processors, for there are many even where x is one row.
 func (r *reference) times(x []float64, n, k int, w tensor.Tensor) []float64 {
+	if r.narrow && w.DType.Quantised() {
+		return r.quantisedProduct(x, n, w)
+	}
 	y := make([]float64, n*w.Rows)
 	parallel(w.Rows, func(lo, hi int) {
 		column := make([]float64, k)

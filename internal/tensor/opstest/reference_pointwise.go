@@ -83,7 +83,7 @@ func (r *reference) Upsample2x(dst, x tensor.Tensor, g tensor.Grid) {
 
 // Copy is dst = src in dst's format.
 func (r *reference) Copy(dst, src tensor.Tensor) {
-	tensor.CheckSame("Copy", dst, src)
+	tensor.CheckCopy(dst, src)
 	for i := range dst.Rows {
 		r.store(dst, i, load(src, i, nil))
 	}
