@@ -33,6 +33,7 @@ type Settings struct {
 	TACALoRA  []string `yaml:"taca_lora"` // FILE[:SCALE], active where gamma is not 1
 	Device    string   `yaml:"device"`
 	DType     string   `yaml:"dtype"`
+	Weights   string   `yaml:"weights"` // of the transformer's blocks; none: as stored
 	Threads   int      `yaml:"threads"`
 	Offload   string   `yaml:"offload"`
 	VRAMLimit string   `yaml:"vram_limit"` // "12GiB"; none: what is free

@@ -113,7 +113,8 @@ func (r *report) verbs(ctx context.Context, b tensor.Backend, s configs.Settings
 
 // step measures one evaluation of a model's transformer.
 func (r *report) step(ctx context.Context, b tensor.Backend, s configs.Settings, each time.Duration) (err error) {
-	m, err := readModel(locate(s.Model))
+	folder, err := locate(s.Model)
+	m, err := readModelIn(s.Weights, folder, err)
 	if err != nil {
 		return err
 	}

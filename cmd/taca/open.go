@@ -15,7 +15,8 @@ import (
 
 // open reads the model's configuration, opens the device and maps the weights.
 func (g *generation) open(ctx context.Context) error {
-	m, err := readModel(locate(g.settings.Model))
+	folder, err := locate(g.settings.Model)
+	m, err := readModelIn(g.settings.Weights, folder, err)
 	if err != nil {
 		return err
 	}
@@ -46,7 +47,7 @@ func (g *generation) open(ctx context.Context) error {
 		g.backend = g.trace
 	}
 	g.record = record{Program: "taca " + version(), Model: lasting(g.settings.Model), Class: m.Class, Request: r, LoRAs: loras,
-		DType: strings.ToLower(d.String()), Backend: g.backend.Name()}
+		DType: strings.ToLower(d.String()), Weights: g.settings.Weights, Backend: g.backend.Name()}
 	g.pipe, err = pipeline.Open(ctx, m, g.backend, pipeline.Config{DType: d, LoRAs: loras}, g.watch)
 	if err != nil {
 		g.progress.close()

@@ -64,7 +64,8 @@ type outlook struct {
 }
 
 func runPlan(ctx context.Context, a *app, s configs.Settings, vram int, asJSON bool) error {
-	m, err := readModel(planFolder(s.Model))
+	folder, err := planFolder(s.Model)
+	m, err := readModelIn(s.Weights, folder, err)
 	if err != nil {
 		return err
 	}

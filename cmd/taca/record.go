@@ -23,6 +23,7 @@ type record struct {
 	LoRAs   []pipeline.LoRA `json:"loras,omitempty"`
 	Start   string          `json:"latents_in,omitempty"` // the file that replaced the noise
 	DType   string          `json:"dtype"`
+	Weights string          `json:"weights,omitempty"` // what the transformer's became when it was opened
 	Backend string          `json:"backend"`
 }
 
@@ -35,6 +36,7 @@ func (r *record) apply(s *configs.Settings) {
 	if r.TACA.Steps > 0 {
 		s.GammaN = r.TACA.Steps
 	}
+	s.Weights = r.Weights
 	s.LoRA, s.TACALoRA = nil, nil
 	for _, l := range r.LoRAs {
 		if l.TACA {

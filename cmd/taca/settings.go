@@ -32,12 +32,18 @@ func flag[T any](f *settingFlags, name string, field func(*configs.Settings) *T,
 
 // model registers the flags that say what is opened and where it runs.
 func (f *settingFlags) model(c *cobra.Command) {
+	f.folder(c)
+	f.device(c)
+	f.dtype(c)
+	f.weights(c)
+}
+
+// folder registers the flag that says what is opened.
+func (f *settingFlags) folder(c *cobra.Command) {
 	fl := c.Flags()
 	flag(f, "model", func(s *configs.Settings) *string { return &s.Model }, func(p *string) {
 		fl.StringVarP(p, "model", "m", "", "diffusers `folder`, or preset: "+strings.Join(configs.Names(), ", ")+" (default: the embedded model)")
 	})
-	f.device(c)
-	f.dtype(c)
 }
 
 // device registers the flags that say where a model runs.
@@ -61,6 +67,13 @@ func (f *settingFlags) device(c *cobra.Command) {
 func (f *settingFlags) dtype(c *cobra.Command) {
 	flag(f, "dtype", func(s *configs.Settings) *string { return &s.DType }, func(p *string) {
 		c.Flags().StringVar(p, "dtype", "auto", "`format` of activations: f32, bf16, or auto (bf16 where weights and processor have it)")
+	})
+}
+
+// weights registers the format of the transformer's weights.
+func (f *settingFlags) weights(c *cobra.Command) {
+	flag(f, "weights", func(s *configs.Settings) *string { return &s.Weights }, func(p *string) {
+		c.Flags().StringVar(p, "weights", "", "`format` that the matrices of the transformer's blocks are converted to when it is opened: bf16, f8, q8 or q4 (default: as stored)")
 	})
 }
 

@@ -46,6 +46,10 @@ func OpenBytes(name string, data []byte) (*File, error) {
 		f.names = append(f.names, e.name)
 		f.tensors[e.name] = Raw{Shape: e.shape, Type: e.dtype, Bytes: data[h.data+e.lo : h.data+e.hi : h.data+e.hi]}
 	}
+	if problem := f.unpack(); problem != nil {
+		problem.Path = name
+		return nil, problem
+	}
 	return f, nil
 }
 

@@ -14,11 +14,25 @@ func Floats(r Raw) ([]float32, error) {
 	if !ok {
 		return nil, fmt.Errorf("numbers of format %s are no weights", r.Type)
 	}
-	out := make([]float32, len(r.Bytes)/d.Size())
-	for i := range out {
-		out[i] = decode(d, r.Bytes[i*d.Size():])
+	if d.Quantised() {
+		return nil, fmt.Errorf("numbers of format %s are not read one by one", r.Type)
 	}
+	out := make([]float32, len(r.Bytes)/d.Size())
+	Decode(out, d, r.Bytes)
 	return out, nil
+}
+
+// Decode fills out with numbers of a floating-point format.
+func Decode(out []float32, d tensor.DType, b []byte) {
+	if d == tensor.BF16 { // by far the most frequent
+		for i := range out {
+			out[i] = math.Float32frombits(uint32(binary.LittleEndian.Uint16(b[2*i:])) << 16)
+		}
+		return
+	}
+	for i := range out {
+		out[i] = decode(d, b[i*d.Size():])
+	}
 }
 
 func decode(d tensor.DType, b []byte) float32 {

@@ -33,22 +33,47 @@ func Write(path string, tensors []Tensor, metadata map[string]string) error {
 
 // WriteTo writes the safetensors format, tensors in the order given.
 func WriteTo(w io.Writer, tensors []Tensor, metadata map[string]string) error {
+	_, err := write(w, tensors, metadata, func(t Tensor) ([]byte, error) { return t.Bytes, nil })
+	return err
+}
+
+// WriteSource writes what s holds as a safetensors file, in its order, and
+// returns the bytes of the tensors. s may know shapes alone: bytes gives those
+// of one tensor after the other, so no more than one need be in memory.
+func WriteSource(w io.Writer, s Source, bytes func(name string) ([]byte, error)) (int, error) {
+	var tensors []Tensor
+	for _, name := range s.Names() {
+		raw, _ := s.Tensor(name)
+		tensors = append(tensors, Tensor{Name: name, Raw: raw})
+	}
+	metadata := map[string]string{"format": "pt"} // without it Python's transformers refuses the file
+	return write(w, tensors, metadata, func(t Tensor) ([]byte, error) { return bytes(t.Name) })
+}
+
+func write(w io.Writer, tensors []Tensor, metadata map[string]string, bytes func(Tensor) ([]byte, error)) (int, error) {
+	tensors, metadata = pack(tensors, metadata)
 	head, err := encodeHeader(tensors, metadata)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	if _, err := w.Write(binary.LittleEndian.AppendUint64(nil, uint64(len(head)))); err != nil {
-		return err
+	if _, err := w.Write(append(binary.LittleEndian.AppendUint64(nil, uint64(len(head))), head...)); err != nil {
+		return 0, err
 	}
-	if _, err := w.Write(head); err != nil {
-		return err
-	}
+	total := 0
 	for _, t := range tensors {
-		if _, err := w.Write(t.Bytes); err != nil {
-			return err
+		data, err := bytes(t)
+		if want, _ := (entry{name: t.Name, dtype: t.Type, shape: t.Shape}).bytes(); err == nil && len(data) != want {
+			err = fmt.Errorf("tensor %q of %s %v takes %d bytes, not %d", t.Name, t.Type, t.Shape, want, len(data))
 		}
+		if err == nil {
+			_, err = w.Write(data)
+		}
+		if err != nil {
+			return 0, err
+		}
+		total += len(data)
 	}
-	return nil
+	return total, nil
 }
 
 // encodeHeader is the JSON, padded with spaces so that the tensors start at a
@@ -64,13 +89,11 @@ func encodeHeader(tensors []Tensor, metadata map[string]string) ([]byte, error) 
 		switch {
 		case problem != nil:
 			return nil, errors.New(problem.Problem)
-		case want != len(t.Bytes):
-			return nil, fmt.Errorf("tensor %q of %s %v takes %d bytes, not %d", t.Name, t.Type, t.Shape, want, len(t.Bytes))
 		case t.Name == metadataName:
 			return nil, fmt.Errorf("no tensor can be called %q", t.Name)
 		}
-		head[t.Name] = map[string]any{"dtype": t.Type, "shape": append([]int{}, t.Shape...), "data_offsets": [2]int{at, at + len(t.Bytes)}}
-		at += len(t.Bytes)
+		head[t.Name] = map[string]any{"dtype": t.Type, "shape": append([]int{}, t.Shape...), "data_offsets": [2]int{at, at + want}}
+		at += want
 	}
 	if len(metadata) > 0 {
 		head[metadataName] = metadata

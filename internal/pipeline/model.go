@@ -20,6 +20,7 @@ type Model struct {
 	family    family
 	scheduler sampler.Config
 	vae       vae.Config
+	convert   *tensor.DType // see Convert
 }
 
 // Read reads the configuration of a diffusers folder. All that is missing or
@@ -38,6 +39,10 @@ func Read(f *checkpoint.Folder) (*Model, error) {
 	}
 	return m, nil
 }
+
+// Convert makes the matrices of the transformer's blocks d when they are opened:
+// BF16, F8E4M3, Q8 or Q4.
+func (m *Model) Convert(d tensor.DType) { m.convert = &d }
 
 // Remarks is what people should know of this folder before they wait.
 func (m *Model) Remarks() []string { return m.family.remarks() }
@@ -76,10 +81,10 @@ func (m *Model) agrees() error {
 
 // EachPart visits the weights of every component, mapped while visit runs.
 func (m *Model) EachPart(visit func(name string, s checkpoint.Source)) error {
-	w := newWeights(m.folder)
+	w := m.newWeights()
 	var errs []error
 	for _, name := range m.parts() {
-		s, err := w.component(name)
+		s, err := w.stored(name)
 		if err == nil {
 			visit(name, s)
 		}
@@ -90,9 +95,9 @@ func (m *Model) EachPart(visit func(name string, s checkpoint.Source)) error {
 
 // StoredAs reports whether the first tensor of a component has the format d.
 func (m *Model) StoredAs(component string, d tensor.DType) bool {
-	w := newWeights(m.folder)
+	w := m.newWeights()
 	defer w.close()
-	s, err := w.component(component)
+	s, err := w.stored(component)
 	if err != nil || len(s.Names()) == 0 {
 		return false
 	}

@@ -47,7 +47,7 @@ type Pipeline struct {
 // Open maps the weights of m and checks every component against its config,
 // reporting all defects together, before any work is done.
 func Open(ctx context.Context, m *Model, b tensor.Backend, c Config, watch Watcher) (*Pipeline, error) {
-	p := &Pipeline{Model: m, backend: b, config: c, weights: newWeights(m.folder), reserved: map[string]bool{}}
+	p := &Pipeline{Model: m, backend: b, config: c, weights: m.newWeights(), reserved: map[string]bool{}}
 	if err := p.open(ctx, watch); err != nil {
 		return nil, errors.Join(err, p.Close())
 	}

@@ -60,7 +60,7 @@ func (m *Model) Plan(ctx context.Context, r Request, d tensor.DType) (Plan, erro
 	if err := m.agrees(); err != nil {
 		return nil, err
 	}
-	w := newWeights(m.folder)
+	w := m.newWeights()
 	defer w.close()
 	return m.plan(ctx, r, d, w.orShapes)
 }
@@ -172,7 +172,7 @@ func (p *Pipeline) reserve(r Request) error {
 	if p.reserved[key] {
 		return nil
 	}
-	plan, err := p.plan(context.Background(), r, p.config.DType, p.weights.component)
+	plan, err := p.plan(context.Background(), r, p.config.DType, p.weights.shapes)
 	if err != nil {
 		return err
 	}

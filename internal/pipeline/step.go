@@ -26,7 +26,7 @@ type Step struct {
 
 // OpenStep opens m's transformer for pictures of r's size and length of text.
 func (m *Model) OpenStep(ctx context.Context, b tensor.Backend, d tensor.DType, r Request) (*Step, error) {
-	s := &Step{backend: b, weights: newWeights(m.folder)}
+	s := &Step{backend: b, weights: m.newWeights()}
 	if err := s.open(ctx, m, d, r); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -46,7 +46,7 @@ func (s *Step) open(ctx context.Context, m *Model, d tensor.DType, r Request) er
 		return err
 	}
 	try := dry.New()
-	if err := m.trialStep(ctx, env{try, d, s.weights.component}, r, text); err != nil {
+	if err := m.trialStep(ctx, env{try, d, s.weights.shapes}, r, text); err != nil {
 		return err
 	}
 	s.FLOPs = try.FLOPs()

@@ -5,21 +5,38 @@ import (
 	"strings"
 
 	"taca/internal/checkpoint"
+	"taca/internal/quantise"
+	"taca/internal/tensor"
 )
 
 // weights keeps the components' files mapped from the first use to close.
 type weights struct {
-	folder *checkpoint.Folder
-	open   map[string]*checkpoint.Set
+	folder  *checkpoint.Folder
+	convert *tensor.DType // what the transformer's become, or nil
+	open    map[string]*checkpoint.Set
 }
 
-func newWeights(f *checkpoint.Folder) *weights {
-	return &weights{folder: f, open: map[string]*checkpoint.Set{}}
+func (m *Model) newWeights() *weights {
+	return &weights{folder: m.folder, convert: m.convert, open: map[string]*checkpoint.Set{}}
 }
 
 // component maps one component's safetensors; a second call gives the same
 // mapping.
-func (w *weights) component(name string) (checkpoint.Source, error) {
+func (w *weights) component(name string) (checkpoint.Source, error) { return w.converted(name, false) }
+
+// shapes is component for a dry run: what is converted on the way has no bytes.
+func (w *weights) shapes(name string) (checkpoint.Source, error) { return w.converted(name, true) }
+
+func (w *weights) converted(name string, shapesAlone bool) (checkpoint.Source, error) {
+	s, err := w.stored(name)
+	if err != nil || w.convert == nil || name != "transformer" {
+		return s, err
+	}
+	return quantise.New(s, *w.convert, shapesAlone)
+}
+
+// stored is a component as its files hold it.
+func (w *weights) stored(name string) (checkpoint.Source, error) {
 	if s, ok := w.open[name]; ok {
 		return s, nil
 	}
@@ -31,12 +48,12 @@ func (w *weights) component(name string) (checkpoint.Source, error) {
 	return s, nil
 }
 
-// orShapes is component, or nil where the folder does not hold its weights.
+// orShapes is shapes, or nil where the folder does not hold its weights.
 func (w *weights) orShapes(name string) (checkpoint.Source, error) {
 	if !w.folder.Sub(name).HasWeights(stem(name)) {
 		return nil, nil
 	}
-	return w.component(name)
+	return w.shapes(name)
 }
 
 func (w *weights) close() error {

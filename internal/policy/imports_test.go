@@ -25,6 +25,7 @@ var mayImport = map[string][]string{
 	"kernels":                    {},
 	"internal/atomicfile":        {},
 	"internal/checkpoint":        {"internal/tensor", "internal/atomicfile"},
+	"internal/quantise":          {"internal/tensor", "internal/checkpoint"},
 	"internal/trace":             {"internal/tensor", "internal/checkpoint"},
 	"internal/model":             {"internal/tensor"},
 	"internal/model/nn":          {"internal/tensor", "internal/checkpoint"},
@@ -43,7 +44,7 @@ var mayImport = map[string][]string{
 	"internal/policy":            {"kernels"},
 	"internal/pipeline": {
 		"internal/tensor", "internal/checkpoint", "internal/dry", "internal/tokenizer",
-		"internal/model", "internal/model/", "internal/lora", "internal/sampler",
+		"internal/model", "internal/model/", "internal/lora", "internal/sampler", "internal/quantise",
 	},
 	"configs":  {},
 	"cmd/taca": {"internal/", "configs", "internal/tensor/opstest"}, // the last for selftest
