@@ -1,6 +1,7 @@
 package checkpoint
 
 import (
+	"cmp"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"math"
 
 	"taca/internal/atomicfile"
+	"taca/internal/tensor"
 )
 
 // Tensor is a tensor to be written.
@@ -33,6 +35,11 @@ func Write(path string, tensors []Tensor, metadata map[string]string) error {
 
 // WriteTo writes the safetensors format, tensors in the order given.
 func WriteTo(w io.Writer, tensors []Tensor, metadata map[string]string) error {
+	for _, t := range tensors {
+		if err := t.holds(t.Bytes); err != nil {
+			return err
+		}
+	}
 	_, err := write(w, tensors, metadata, func(t Tensor) ([]byte, error) { return t.Bytes, nil })
 	return err
 }
@@ -62,10 +69,7 @@ func write(w io.Writer, tensors []Tensor, metadata map[string]string, bytes func
 	total := 0
 	for _, t := range tensors {
 		data, err := bytes(t)
-		if want, _ := (entry{name: t.Name, dtype: t.Type, shape: t.Shape}).bytes(); err == nil && len(data) != want {
-			err = fmt.Errorf("tensor %q of %s %v takes %d bytes, not %d", t.Name, t.Type, t.Shape, want, len(data))
-		}
-		if err == nil {
+		if err = cmp.Or(err, t.holds(data)); err == nil {
 			_, err = w.Write(data)
 		}
 		if err != nil {
@@ -74,6 +78,23 @@ func write(w io.Writer, tensors []Tensor, metadata map[string]string, bytes func
 		total += len(data)
 	}
 	return total, nil
+}
+
+// holds is an error unless data can be t's.
+func (t Tensor) holds(data []byte) error {
+	want := 0
+	if d, ok := tensor.ParseDType(t.Type); ok && d.Quantised() && len(t.Shape) == 2 {
+		want = t.Shape[0] * d.RowBytes(t.Shape[1])
+	} else {
+		var problem *Error
+		if want, problem = (entry{name: t.Name, dtype: t.Type, shape: t.Shape}).bytes(); problem != nil {
+			return errors.New(problem.Problem)
+		}
+	}
+	if len(data) != want {
+		return fmt.Errorf("tensor %q of %s %v takes %d bytes, not %d", t.Name, t.Type, t.Shape, want, len(data))
+	}
+	return nil
 }
 
 // encodeHeader is the JSON, padded with spaces so that the tensors start at a

@@ -93,7 +93,7 @@ func (m *Model) EachPart(visit func(name string, s checkpoint.Source)) error {
 	return errors.Join(append(errs, w.close())...)
 }
 
-// StoredAs reports whether the first tensor of a component has the format d.
+// StoredAs reports whether most bytes of a component have the format d.
 func (m *Model) StoredAs(component string, d tensor.DType) bool {
 	w := m.newWeights()
 	defer w.close()
@@ -101,8 +101,16 @@ func (m *Model) StoredAs(component string, d tensor.DType) bool {
 	if err != nil || len(s.Names()) == 0 {
 		return false
 	}
-	first, _ := s.Tensor(s.Names()[0])
-	return first.Type == d.String()
+	bytes := 0
+	for _, name := range s.Names() {
+		raw, _ := s.Tensor(name)
+		if raw.Type == d.String() {
+			bytes += len(raw.Bytes)
+		} else {
+			bytes -= len(raw.Bytes)
+		}
+	}
+	return bytes > 0
 }
 
 // parts are the components that hold weights, in the order they run.

@@ -44,7 +44,7 @@ var mayImport = map[string][]string{
 	"internal/policy":            {"kernels"},
 	"internal/pipeline": {
 		"internal/tensor", "internal/checkpoint", "internal/dry", "internal/tokenizer",
-		"internal/model", "internal/model/", "internal/lora", "internal/sampler", "internal/quantise",
+		"internal/model", "internal/model/", "internal/lora", "internal/sampler", "internal/quantise", "internal/atomicfile",
 	},
 	"configs":  {},
 	"cmd/taca": {"internal/", "configs", "internal/tensor/opstest"}, // the last for selftest

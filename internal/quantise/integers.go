@@ -30,14 +30,28 @@ func rotate(row []float32) {
 
 // hadamard multiplies a vector by the Hadamard matrix of its size.
 func hadamard(v []float32) {
-	for h := 1; h < len(v); h *= 2 {
-		for i := 0; i < len(v); i += 2 * h {
-			low, high := v[i:i+h], v[i+h:i+2*h]
-			for j, a := range low {
-				b := high[j]
-				low[j], high[j] = a+b, a-b
-			}
+	h := 1
+	for ; 4*h <= len(v); h *= 4 {
+		for i := 0; i < len(v); i += 4 * h {
+			fourfold(v[i:i+h], v[i+h:i+2*h], v[i+2*h:i+3*h], v[i+3*h:i+4*h])
 		}
+	}
+	if h < len(v) {
+		low, high := v[:h], v[h:2*h]
+		for j, a := range low {
+			b := high[j]
+			low[j], high[j] = a+b, a-b
+		}
+	}
+}
+
+// fourfold is two steps of the transform at once.
+func fourfold(a, b, c, d []float32) {
+	b, c, d = b[:len(a)], c[:len(a)], d[:len(a)]
+	for j, p := range a {
+		q, r, s := b[j], c[j], d[j]
+		p, q, r, s = p+q, p-q, r+s, r-s
+		a[j], b[j], c[j], d[j] = p+r, q+s, p-r, q-s
 	}
 }
 
