@@ -72,12 +72,30 @@ func (s *Step) open(ctx context.Context, m *Model, d tensor.DType, r Request) er
 func (s *Step) Run(ctx context.Context, gamma float32) error {
 	b := s.backend
 	defer b.Release(b.Mark())
-	s.at.Gamma = gamma
-	v := b.Scratch(s.x.Rows, s.x.Cols, tensor.F32)
-	if err := s.denoiser.Velocity(ctx, v, s.x, s.at); err != nil {
+	if _, err := s.evaluate(ctx, gamma); err != nil {
 		return err
 	}
 	return b.Sync()
+}
+
+// Velocity is Run, and what it found: row by row of the latents' patches.
+func (s *Step) Velocity(ctx context.Context, gamma float32) ([]float32, error) {
+	b := s.backend
+	defer b.Release(b.Mark())
+	v, err := s.evaluate(ctx, gamma)
+	if err != nil {
+		return nil, err
+	}
+	host := make([]float32, v.Rows*v.Cols)
+	b.Download(host, v)
+	return host, b.Sync()
+}
+
+// evaluate leaves the velocity in scratch memory.
+func (s *Step) evaluate(ctx context.Context, gamma float32) (tensor.Tensor, error) {
+	s.at.Gamma = gamma
+	v := s.backend.Scratch(s.x.Rows, s.x.Cols, tensor.F32)
+	return v, s.denoiser.Velocity(ctx, v, s.x, s.at)
 }
 
 // Close gives back the backend's memory and the files.
