@@ -10,7 +10,7 @@
 #define TACA_H
 
 /* Number formats, with the numbers of tensor.DType. */
-enum { TACA_F32, TACA_BF16, TACA_F16, TACA_F8E4M3 };
+enum { TACA_F32, TACA_BF16, TACA_F16, TACA_F8E4M3, TACA_Q8, TACA_Q4 };
 
 /* Activations, with the numbers of tensor.Activation. */
 enum { TACA_IDENTITY, TACA_SILU, TACA_GELU_TANH, TACA_GELU, TACA_QUICK_GELU };
@@ -60,7 +60,8 @@ typedef struct {
  *   activate:  dst = act(x)
  *   mul:       dst = x·y
  *   mix:       dst = a·x + b·y
- *   copy:      dst = x, converting the format (all four are read; F32 and BF16 are written) */
+ *   copy:      dst = x, converting the format (F32 to F8E4M3 are read; F32 and BF16 are written)
+ *   dequantise: the same of Q8 and Q4, whose stride, in bytes, is that of a row without gaps */
 typedef struct {
     taca_matrix dst, x, y, gate;
     long long   rows, cols;

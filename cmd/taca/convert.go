@@ -25,7 +25,7 @@ as they are.
   q8    one byte: rotated rows of int8 and a scale each; on processors the fastest
   q4    half a byte: rotated rows of four bits, a factor for every 32
 
-q8 and q4 are read by taca alone, and multiplied on processors alone. The same
+q8 and q4 are read by taca alone. On a card they save memory, not time. The same
 conversions are made at every start by taca generate --weights.`,
 		Example: `  taca convert --model flux-dev --weights q8 ~/models/flux-dev-q8
   taca generate --model ~/models/flux-dev-q8 -p "a fox in the snow"`,

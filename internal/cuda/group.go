@@ -45,9 +45,6 @@ func (b *Backend) NewGroup() tensor.Group {
 
 // Bind notes where the weights are; they are copied when they are needed.
 func (g *group) Bind(raw []byte, rows, cols int, d tensor.DType) (tensor.Tensor, error) {
-	if d.Quantised() {
-		return tensor.Tensor{}, fmt.Errorf("cuda: weights of %v are multiplied by processors alone: give --device cpu, or weights in bf16 or f8", d)
-	}
 	if err := tensor.CheckBind(raw, rows, cols, d); err != nil {
 		return tensor.Tensor{}, fmt.Errorf("cuda: %w", err)
 	}

@@ -19,6 +19,9 @@ func (b *Backend) Linear(dst, x, w, bias tensor.Tensor, act tensor.Activation) {
 	}
 	b.temporary.reset()
 	if x.Rows <= fewRows {
+		if w.DType.Quantised() {
+			w = b.in(tensor.F32, w)
+		}
 		b.linearFew(dst, x, w, bias, act, 1, 0)
 		return
 	}
@@ -50,7 +53,7 @@ func (b *Backend) Linear(dst, x, w, bias tensor.Tensor, act tensor.Activation) {
 // productFormat is what a product is multiplied in: BF16 where x is, unless
 // weights would lose bits that an F32 result has room for. Sums are F32 always.
 func productFormat(dst, x, w tensor.Tensor) tensor.DType {
-	exact := w.DType == tensor.BF16 || w.DType == tensor.F8E4M3
+	exact := w.DType == tensor.BF16 || w.DType == tensor.F8E4M3 || w.DType.Quantised() // to its own error
 	if x.DType == tensor.BF16 && (dst.DType == tensor.BF16 || exact) {
 		return tensor.BF16
 	}

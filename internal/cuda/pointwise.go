@@ -49,5 +49,19 @@ func (b *Backend) Mix(dst tensor.Tensor, alpha float32, x tensor.Tensor, beta fl
 // Copy is dst = src, converting the format.
 func (b *Backend) Copy(dst, src tensor.Tensor) {
 	tensor.CheckCopy(dst, src)
+	if src.DType.Quantised() {
+		b.dequantise(dst, src)
+		return
+	}
 	b.pointwise("taca_copy", C.taca_pointwise_args{x: matrix(src)}, dst)
+}
+
+// dequantise is Copy of quantised weights; a warp takes 256 columns.
+func (b *Backend) dequantise(dst, src tensor.Tensor) {
+	if dst.Rows == 0 || dst.Cols == 0 {
+		return
+	}
+	p := C.taca_pointwise_args{dst: matrix(dst), x: matrix(src), rows: C.longlong(dst.Rows), cols: C.longlong(dst.Cols)}
+	blocks := ceil(dst.Rows*ceil(dst.Cols, 256), 8)
+	b.launch("taca_dequantise", geometry{x: min(blocks, max(1, 16*b.limits.processors)), threads: 256}, fields(&p))
 }
