@@ -32,7 +32,8 @@ second, and their share of the peak: of a processor what multiplying out of
 registers reaches, measured first; of a card what its data sheet says.
 
 With --model it measures that model's transformer instead: one evaluation, with
-gamma 1 and 1.2, at the size the picture flags say. The folder needs the
+gamma 1 and 1.2, at the size the picture flags say, and the modulation of all
+steps of a picture, which is computed before the first. The folder needs the
 weights of the transformer alone.`,
 		Example: `  taca bench --device cuda
   taca bench --device cpu --seconds 5 --json
@@ -123,16 +124,18 @@ func (r *report) step(ctx context.Context, b tensor.Backend, s configs.Settings,
 		return err
 	}
 	q := request(s, m.Defaults())
-	step, err := m.OpenStep(ctx, b, d, q)
+	gammas := []float32{1, 1.2}
+	step, err := m.OpenStep(ctx, b, d, q, gammas...)
 	if err != nil {
 		return modelError{err}
 	}
 	defer func() { err = errors.Join(err, step.Close()) }()
 	var lines []benchmark
-	for _, gamma := range []float32{1, 1.2} {
+	for i, gamma := range gammas {
 		lines = append(lines, benchmark{Name: fmt.Sprintf("%s, one step at %d×%d, gamma %g", m.Name, q.Width, q.Height, gamma), FLOPs: step.FLOPs,
-			run: func(ctx context.Context) error { return step.Run(ctx, gamma) }})
+			run: func(ctx context.Context) error { return step.Run(ctx, i) }})
 	}
+	lines = append(lines, benchmark{Name: fmt.Sprintf("%s, modulation of %d steps", m.Name, q.Steps), FLOPs: step.Modulation, run: step.Modulate})
 	return r.measure(ctx, b, d, lines, each)
 }
 

@@ -37,6 +37,9 @@ func (g *group) Need(tensor.Group) {}
 // Keep does nothing either.
 func (g *group) Keep() {}
 
+// Seldom does nothing: the operating system sees which pages are used.
+func (g *group) Seldom() {}
+
 // Drop forgets the windows, so that a use after it fails instead of reading
 // an unmapped file.
 func (g *group) Drop() {

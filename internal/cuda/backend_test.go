@@ -239,6 +239,58 @@ func TestMixedResidency(t *testing.T) {
 	}
 }
 
+// TestSeldom: weights that are needed before the steps alone pass through a
+// narrow ring where not all fit, and the steps are replayed all the same.
+func TestSeldom(t *testing.T) {
+	each := residency.Aligned(6 * stepCols * stepCols)
+	const groups = 6
+	prepared := func(room int) (*Backend, *step) {
+		b := device(t, Options{Limit: residency.Reserve + 40<<20})
+		s := newStep(t, b)
+		var seldom []tensor.Group
+		var weights []tensor.Tensor
+		for i := range groups {
+			g := b.NewGroup()
+			g.Seldom()
+			raw := make([]byte, 2*stepCols*stepCols)
+			for j := range stepCols { // 2 or 1/2 on a diagonal
+				raw[2*(j*stepCols+(j+i)%stepCols)+1] = 0x3f + byte(i%2)
+			}
+			w, err := g.Bind(raw, stepCols, stepCols, tensor.BF16)
+			if err != nil {
+				t.Fatal(err)
+			}
+			seldom, weights = append(seldom, g), append(weights, w)
+		}
+		s.fill()
+		b.capacity -= b.budget() - room
+		for i, w := range weights {
+			seldom[i].Need(append(seldom, s.groups[0])[i+1])
+			b.Linear(s.v, s.x, w, tensor.Tensor{}, tensor.Identity)
+			b.Copy(s.x, s.v)
+		}
+		return b, s
+	}
+	all := stepBlocks*each + groups*residency.Aligned(2*stepCols*stepCols)
+	ring := residency.Slots * residency.Aligned(2*stepCols*stepCols)
+	stays, one := prepared(all)
+	passes, other := prepared(stepBlocks*each + ring)
+	defer closes(t, stays)
+	defer closes(t, passes)
+	for i := range 6 {
+		same(t, other.run(t, 0.3), one.run(t, 0.3), i)
+	}
+	if got := passes.ring.bytes(); got != ring || stays.ring.bytes() != 0 {
+		t.Errorf("rings of %d and %d bytes, want %d and none", got, stays.ring.bytes(), ring)
+	}
+	if committed := passes.sets[0].committed; committed != stepBlocks*each {
+		t.Errorf("%d bytes stay, want %d", committed, stepBlocks*each)
+	}
+	if got := [2]int{passes.recorder.replays, stays.recorder.replays}; got != [2]int{4, 4} {
+		t.Errorf("%v of 6 steps were replayed, want all but the first two", got)
+	}
+}
+
 // TestBoundLate binds more weights to a group that has passed through the
 // ring: they stay on the device, and do not overrun the slot when the group
 // is brought again.

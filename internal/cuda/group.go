@@ -23,6 +23,7 @@ type group struct {
 	fetching *fetch     // under way, or nil
 	next     *group     // what was needed after this one
 	kept     bool       // never to be streamed
+	seldom   bool       // the first to be streamed
 }
 
 // member is one weight: where it is in the checkpoint and on the device.
@@ -115,6 +116,9 @@ func (g *group) Need(next tensor.Group) {
 
 // Keep makes the weights stay on the device.
 func (g *group) Keep() { g.kept = true }
+
+// Seldom makes the weights the first to be streamed.
+func (g *group) Seldom() { g.seldom = true }
 
 // Drop gives the memory back.
 func (g *group) Drop() {

@@ -83,6 +83,7 @@ func (b *Backend) flush() {
 		b.fail(b.do("run the model", b.run))
 	}
 	b.queue.commands, b.queue.words = b.queue.commands[:0], b.queue.words[:0]
+	b.ring.passing = false
 }
 
 // wait flushes and waits until the device has finished everything.

@@ -39,7 +39,7 @@ type recorder struct {
 // run issues the queue, on the driver's thread.
 func (b *Backend) run() {
 	q, r := &b.queue, &b.recorder
-	if b.streaming() || len(q.commands) < leastRecorded {
+	if b.ring.passing || len(q.commands) < leastRecorded {
 		b.issue(0, len(q.commands))
 		return
 	}

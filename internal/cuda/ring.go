@@ -18,6 +18,7 @@ type ring struct {
 	of      *Backend
 	slots   []*slot
 	current *group // whose weights the verbs use now
+	passing bool   // verbs that have not been issued may use them
 }
 
 // slot is room for one group.
@@ -110,10 +111,12 @@ func (r *ring) leave(g *group) {
 // the next group that is not on the device to the slot that has become free.
 func (r *ring) use(g *group) error {
 	if r.current == g {
+		r.passing = true
 		return nil
 	}
 	b := r.of
 	b.flush() // the last use of the other slot is behind us
+	r.passing = true
 	if last := r.current; last != nil && last.slot != nil {
 		s := last.slot
 		if err := b.thread.Do("record an event", func() { s.free.Record(b.stream) }); err != nil {

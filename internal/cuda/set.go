@@ -64,16 +64,16 @@ func (b *Backend) decide(s *set) error {
 // placement decides within what is left; a ring that is there already may be
 // used by s as well.
 func (b *Backend) placement(s *set) (residency.Placement, error) {
-	sizes := make([]int, len(s.groups))
+	groups := make([]residency.Group, len(s.groups))
 	for i, g := range s.groups {
 		if !g.kept {
-			sizes[i] = g.bytes(0)
+			groups[i] = residency.Group{Bytes: g.bytes(0), Seldom: g.seldom}
 		}
 	}
 	budget := b.budget() - s.keptBytes()
-	p, err := residency.Decide(sizes, budget, b.offload)
+	p, err := residency.Decide(groups, budget, b.offload)
 	if b.streaming() && b.offload != residency.None && (err != nil || p.Slot > 0) {
-		return residency.Decide(sizes, budget+b.ring.bytes(), residency.Stream)
+		return residency.Decide(groups, budget+b.ring.bytes(), residency.Stream)
 	}
 	return p, err
 }

@@ -45,8 +45,8 @@ func (b *Backend) FLOPs() float64 {
 // they were bound in.
 func (b *Backend) WeightBytes() int {
 	sum := 0
-	for _, sizes := range b.Groups() {
-		for _, n := range sizes {
+	for _, g := range b.groups {
+		for _, n := range g.sizes {
 			sum += n
 		}
 	}

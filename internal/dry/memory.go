@@ -26,6 +26,7 @@ type group struct {
 	backend *Backend
 	bound   []*memory
 	sizes   []int // of all that was ever bound
+	seldom  bool
 }
 
 // NewGroup makes an empty group.
@@ -35,12 +36,14 @@ func (b *Backend) NewGroup() tensor.Group {
 	return g
 }
 
-// Groups is the bytes of every weight of every group, in the order they were
-// made and bound.
-func (b *Backend) Groups() [][]int {
-	all := make([][]int, len(b.groups))
-	for i, g := range b.groups {
-		all[i] = g.sizes
+// Groups is the bytes of every weight of the groups that are needed in every
+// step, or seldom, in the order they were made and bound.
+func (b *Backend) Groups(seldom bool) [][]int {
+	var all [][]int
+	for _, g := range b.groups {
+		if g.seldom == seldom {
+			all = append(all, g.sizes)
+		}
 	}
 	return all
 }
@@ -63,6 +66,9 @@ func (g *group) Need(tensor.Group) {}
 
 // Keep does nothing.
 func (g *group) Keep() {}
+
+// Seldom tells Groups.
+func (g *group) Seldom() { g.seldom = true }
 
 // Drop makes every later use of the weights panic.
 func (g *group) Drop() {

@@ -14,6 +14,7 @@
 //	sigma      noise level, from 1 (noise) to 0 (image)
 //	velocity   d latents / d sigma, what the denoiser predicts
 //	step       one Euler step from one sigma to the next
+//	trajectory all steps of one picture
 //	guidance   how far to exaggerate what the prompt changes
 //	gamma      TACA's factor on the logits of visual queries and text keys
 //	gate       factor on a low-rank adapter; 0 switches it off

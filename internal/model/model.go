@@ -8,19 +8,48 @@ import (
 
 // Denoiser is a transformer that predicts velocity.
 type Denoiser interface {
-	// Velocity writes d latents / d sigma at x into dst. Both have one row per
-	// patch of step.Grid and Geometry.PatchColumns columns; dst is F32. It
-	// returns ctx's error when cancelled between blocks, and the device's.
-	Velocity(ctx context.Context, dst, x tensor.Tensor, step Step) error
+	// Start readies the steps of one picture. What the evaluator keeps is
+	// state, given back by End.
+	Start(t Trajectory) (Evaluator, error)
 }
 
-// Step is everything that may change from one evaluation to the next.
+// Evaluator predicts the velocities along one trajectory.
+type Evaluator interface {
+	// Ready computes, for step i and those after it up to another gamma, what
+	// depends on no latents. Where it is there already, nothing is done.
+	Ready(ctx context.Context, i int) error
+	// Velocity writes d latents / d sigma at x in step i into dst, one matrix
+	// for each text; it begins with Ready. x and dst have one row per patch of
+	// the grid and Geometry.PatchColumns columns; dst is F32. It returns ctx's
+	// error when cancelled between blocks, and the device's.
+	Velocity(ctx context.Context, dst []tensor.Tensor, x tensor.Tensor, i int) error
+	// End gives back the memory of the trajectory.
+	End()
+}
+
+// Trajectory is a picture's way from noise, as far as it is known before the
+// first step.
+type Trajectory struct {
+	Grid     tensor.Grid    // patches of the latents
+	Guidance float32        // embedded guidance; ignored where the model has none
+	Texts    []Conditioning // what the prompt asks for, and under classifier-free guidance what the negative prompt does
+	Steps    []Step
+}
+
+// Step is what changes from one step to the next. The gates of adapters may
+// change where gamma does, and nowhere else.
 type Step struct {
-	Sigma    float32      // noise level, 0..1
-	Guidance float32      // embedded guidance; ignored where the model has none
-	Gamma    float32      // TACA: visual queries × text keys; 1 is plain attention
-	Grid     tensor.Grid  // patches of the latents
-	Text     Conditioning // what the prompt asks for
+	Sigma float32 // noise level, 0..1
+	Gamma float32 // TACA: visual queries × text keys; 1 is plain attention
+}
+
+// Stretch is the end of the steps from i on that have step i's gamma.
+func (t Trajectory) Stretch(i int) int {
+	end := i + 1
+	for end < len(t.Steps) && t.Steps[end].Gamma == t.Steps[i].Gamma {
+		end++
+	}
+	return end
 }
 
 // Conditioning is what the text encoders tell the denoiser.

@@ -41,7 +41,7 @@ func (p *Pipeline) Read(ctx context.Context, r Request, watch Watcher) (Texts, e
 		return Texts{}, err
 	}
 	prompts := []string{r.Prompt}
-	if p.family.guide(r, &sampler.Run{}) {
+	if p.texts(r) > 1 {
 		prompts = append(prompts, r.Negative)
 	}
 	texts, cuts, err := p.Encode(ctx, prompts, r.MaxLength, watch)

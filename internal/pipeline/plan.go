@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"taca/internal/checkpoint"
 	"taca/internal/dry"
@@ -22,6 +23,7 @@ type Cost struct {
 	FLOPs   float64 `json:"flops"` // of one run
 	Runs    int     `json:"runs"`  // per picture
 	Groups  [][]int `json:"-"`     // bytes of each weight of each block
+	Seldom  bool    `json:"-"`     // needed before many steps, and in none of them
 }
 
 // Plan is what a request takes, part by part, in the order they run.
@@ -36,13 +38,14 @@ func (p Plan) Weights() int {
 	return sum
 }
 
-// Scratch is the peak of scratch and state; parts run one after the other.
+// Scratch is the most scratch and the most state of a part: the arena keeps its
+// size while state comes and goes.
 func (p Plan) Scratch() int {
-	most := 0
+	scratch, state := 0, 0
 	for _, c := range p {
-		most = max(most, c.Scratch+c.State)
+		scratch, state = max(scratch, c.Scratch), max(state, c.State)
 	}
-	return most
+	return scratch + state
 }
 
 // FLOPs is the arithmetic of one picture.
@@ -66,24 +69,19 @@ func (m *Model) Plan(ctx context.Context, r Request, d tensor.DType) (Plan, erro
 }
 
 func (m *Model) plan(ctx context.Context, r Request, d tensor.DType, source func(string) (checkpoint.Source, error)) (Plan, error) {
-	var run sampler.Run
-	evaluations := 1
-	if m.family.guide(r, &run) {
-		evaluations = 2
-	}
 	var plan Plan
 	text, err := m.trialText(ctx, d, source, r, func(part string, b *dry.Backend) {
-		plan = append(plan, cost(part, b, evaluations))
+		plan = append(plan, cost(part, b, m.texts(r)))
 	})
 	if err != nil {
 		return nil, err
 	}
-	b := dry.New()
-	if err := m.trialStep(ctx, env{b, d, source}, r, text); err != nil {
+	steps, err := m.trialSteps(ctx, d, source, r, slices.Repeat([]Text{text}, m.texts(r))...)
+	if err != nil {
 		return nil, err
 	}
-	plan = append(plan, cost("transformer", b, evaluations*r.Steps))
-	b = dry.New()
+	plan = append(plan, steps...)
+	b := dry.New()
 	if err := m.trialDecode(ctx, env{b, d, source}, r); err != nil {
 		return nil, err
 	}
@@ -91,7 +89,18 @@ func (m *Model) plan(ctx context.Context, r Request, d tensor.DType, source func
 }
 
 func cost(part string, b *dry.Backend, runs int) Cost {
-	return Cost{Part: part, Weights: b.WeightBytes(), Groups: b.Groups(), Scratch: b.PeakScratch(), State: b.PeakState(), FLOPs: b.FLOPs(), Runs: runs}
+	c := Cost{Part: part, Groups: b.Groups(false), Scratch: b.PeakScratch(), State: b.PeakState(), FLOPs: b.FLOPs(), Runs: runs}
+	c.weigh()
+	return c
+}
+
+// weigh adds up the groups.
+func (c *Cost) weigh() {
+	for _, g := range c.Groups {
+		for _, n := range g {
+			c.Weights += n
+		}
+	}
 }
 
 // trialText is a prompt of zeros as m's encoders read it, each on a dry backend
@@ -119,33 +128,60 @@ func trial(ctx context.Context, where env, e textEncoder, maxLength int) (encode
 	return open.encode(ctx, make([]int32, e.length(maxLength)))
 }
 
-// trialStep evaluates the denoiser once.
-func (m *Model) trialStep(ctx context.Context, where env, r Request, text Text) error {
-	d, err := m.family.denoiser(where)
+// trialSteps readies all of r's steps on a dry backend, for texts that all go
+// through the transformer in each, and evaluates the first. It returns what
+// either takes; they share the state.
+func (m *Model) trialSteps(ctx context.Context, d tensor.DType, source func(string) (checkpoint.Source, error), r Request, texts ...Text) (Plan, error) {
+	b := dry.New()
+	open, err := m.family.denoiser(env{b, d, source})
 	if err != nil {
-		return err
-	}
-	conditioning, err := place(where.backend, text)
-	if err != nil {
-		return err
+		return nil, err
 	}
 	g, err := m.Geometry()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	grid := g.Patches(r.Width, r.Height)
-	x, err := where.backend.New(grid.Rows(), g.PatchColumns(), tensor.F32)
+	t := model.Trajectory{Grid: g.Patches(r.Width, r.Height), Steps: make([]model.Step, r.Steps)}
+	for i := range t.Steps {
+		t.Steps[i] = model.Step{Sigma: 1, Gamma: 1}
+	}
+	matrix := func() tensor.Tensor { return b.Scratch(t.Grid.Rows(), g.PatchColumns(), tensor.F32) }
+	var velocities []tensor.Tensor
+	for _, text := range texts {
+		c, err := place(b, text)
+		if err != nil {
+			return nil, err
+		}
+		t.Texts, velocities = append(t.Texts, c), append(velocities, matrix())
+	}
+	x, err := b.New(t.Grid.Rows(), g.PatchColumns(), tensor.F32)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	// The sampler holds two velocities under classifier-free guidance.
-	v := where.backend.Scratch(grid.Rows(), g.PatchColumns(), tensor.F32)
-	where.backend.Scratch(grid.Rows(), g.PatchColumns(), tensor.F32)
-	err = d.Velocity(ctx, v, x, model.Step{Sigma: 1, Guidance: r.Guidance, Gamma: 1, Grid: grid, Text: conditioning})
-	if err != nil && ctx.Err() == nil { // on the dry backend it is the request that does not suit
-		return usage("%v", err)
+	evaluator, err := open.Start(t)
+	if err != nil { // on the dry backend it is the request that does not suit
+		return nil, usage("%v", err)
 	}
-	return err
+	if err := evaluator.Ready(ctx, 0); err != nil {
+		return nil, err
+	}
+	ready := Cost{Part: "modulation", Groups: b.Groups(true), Seldom: true, Scratch: b.PeakScratch(), State: b.PeakState(), FLOPs: b.FLOPs(), Runs: 1}
+	ready.weigh()
+	if err := evaluator.Velocity(ctx, velocities, x, 0); err != nil {
+		return nil, err
+	}
+	step := cost("transformer", b, r.Steps)
+	step.FLOPs -= ready.FLOPs
+	return Plan{ready, step}, nil
+}
+
+// texts is how many r has: the negative prompt is one under classifier-free
+// guidance.
+func (m *Model) texts(r Request) int {
+	if m.family.guide(r, &sampler.Run{}) {
+		return 2
+	}
+	return 1
 }
 
 // trialDecode decodes one picture.
@@ -164,11 +200,10 @@ func (m *Model) trialDecode(ctx context.Context, where env, r Request) error {
 	return err
 }
 
-// reserve makes the backend's scratch arena large enough for r. Guidance and
-// adapters change nothing: trialStep has room for both halves, and what is
-// between the two products of an adapter is the backend's own affair.
+// reserve makes the backend's scratch arena large enough for r. Adapters change
+// nothing: what is between the two products of one is the backend's own affair.
 func (p *Pipeline) reserve(r Request) error {
-	key := fmt.Sprint(r.Width, "×", r.Height, " with ", r.MaxLength)
+	key := fmt.Sprint(r.Width, "×", r.Height, " with ", r.MaxLength, " tokens, ", p.texts(r), " × ", r.Steps)
 	if p.reserved[key] {
 		return nil
 	}

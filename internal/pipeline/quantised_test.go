@@ -30,12 +30,12 @@ func velocity(t *testing.T, folder *checkpoint.Folder, size int, d, convert tens
 		t.Fatal(err)
 	}
 	defer b.Close()
-	s, err := m.OpenStep(context.Background(), b, d, pipeline.Request{Width: size, Height: size, Steps: 1, Guidance: 3.5, MaxLength: m.Defaults().MaxLength, TACA: pipeline.TACA{Gamma: 1, Threshold: 970}})
+	s, err := m.OpenStep(context.Background(), b, d, pipeline.Request{Width: size, Height: size, Steps: 1, Guidance: 3.5, MaxLength: m.Defaults().MaxLength, TACA: pipeline.TACA{Gamma: 1, Threshold: 970}}, 1.2)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	v, err := s.Velocity(context.Background(), 1.2)
+	v, err := s.Velocity(context.Background(), 0)
 	if err != nil {
 		t.Fatal(err)
 	}

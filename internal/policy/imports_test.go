@@ -28,7 +28,7 @@ var mayImport = map[string][]string{
 	"internal/quantise":          {"internal/tensor", "internal/checkpoint"},
 	"internal/trace":             {"internal/tensor", "internal/checkpoint"},
 	"internal/model":             {"internal/tensor"},
-	"internal/model/nn":          {"internal/tensor", "internal/checkpoint"},
+	"internal/model/nn":          {"internal/tensor", "internal/checkpoint", "internal/model"},
 	"internal/model/flux":        family,
 	"internal/model/sd3":         family,
 	"internal/model/clip":        family,

@@ -58,12 +58,19 @@ func Text(bytes int) string {
 // its way.
 const Slots = 2
 
+// Group is weights that arrive and leave together.
+type Group struct {
+	Bytes  int
+	Seldom bool // needed before many steps, and in none of them
+}
+
 // Placement is where each group of weights lives.
 type Placement struct {
 	Resident []bool
 	Slot     int // bytes of each slot of the ring, 0 where nothing is streamed
 	resident int
-	streamed int
+	streamed int // in every step
+	seldom   int // before the steps
 }
 
 // TooSmall says that not even the slots of the ring fit.
@@ -74,15 +81,21 @@ func (e *TooSmall) Error() string {
 	return fmt.Sprintf("%d bytes of device memory are needed for weights, %d are left", e.Need, e.Budget)
 }
 
-// Decide places groups of the given bytes, in the order they are used, within
-// a budget of bytes. What has to be streamed is spread evenly among what
-// stays, so that each copy has as much computing as possible to hide behind.
-func Decide(groups []int, budget int, mode Mode) (Placement, error) {
+// Decide places groups, in the order they are used, within a budget of bytes.
+// Where not all fit, those needed seldom are streamed first. What else has to be
+// is spread evenly among what stays, so that each copy has as much computing as
+// possible to hide behind.
+func Decide(groups []Group, budget int, mode Mode) (Placement, error) {
 	p := Placement{Resident: make([]bool, len(groups))}
-	total, largest := 0, 0
-	for _, n := range groups {
-		total += n
-		largest = max(largest, n)
+	total, steady, largest, largestSeldom := 0, 0, 0, 0
+	for _, g := range groups {
+		total += g.Bytes
+		largest = max(largest, g.Bytes)
+		if g.Seldom {
+			largestSeldom = max(largestSeldom, g.Bytes)
+		} else {
+			steady += g.Bytes
+		}
 	}
 	if mode == None || mode == Auto && total <= budget {
 		for i := range groups {
@@ -94,23 +107,33 @@ func Decide(groups []int, budget int, mode Mode) (Placement, error) {
 		}
 		return p, nil
 	}
-	p.Slot = largest
-	room := budget - Slots*largest
+	p.Slot = largestSeldom
+	if mode == Stream || steady > budget-Slots*largestSeldom {
+		p.Slot = largest
+	}
+	room := budget - Slots*p.Slot
 	if room < 0 {
-		return p, &TooSmall{Slots * largest, budget}
+		return p, &TooSmall{Slots * p.Slot, budget}
 	}
 	if mode == Stream {
 		room = 0
 	}
-	// Of each prefix of the groups, the share room/total stays.
+	// Of each prefix of the groups, the share room/steady stays.
+	share := min(1, float64(room)/float64(max(steady, 1)))
 	passed := 0
-	for i, n := range groups {
-		passed += n
-		if n == 0 || float64(p.resident+n) <= float64(room)*float64(passed)/float64(max(total, 1)) {
+	for i, g := range groups {
+		switch {
+		case g.Bytes == 0:
 			p.Resident[i] = true
-			p.resident += n
-		} else {
-			p.streamed += n
+		case g.Seldom:
+			p.seldom += g.Bytes
+		default:
+			passed += g.Bytes
+			if p.Resident[i] = float64(p.resident+g.Bytes) <= share*float64(passed); p.Resident[i] {
+				p.resident += g.Bytes
+			} else {
+				p.streamed += g.Bytes
+			}
 		}
 	}
 	return p, nil
@@ -119,8 +142,11 @@ func Decide(groups []int, budget int, mode Mode) (Placement, error) {
 // ResidentBytes is what stays in memory, without the ring.
 func (p Placement) ResidentBytes() int { return p.resident }
 
-// StreamedBytes is what is copied every time all groups are used once.
+// StreamedBytes is what is copied in every step.
 func (p Placement) StreamedBytes() int { return p.streamed }
+
+// SeldomBytes is what is copied before the steps.
+func (p Placement) SeldomBytes() int { return p.seldom }
 
 // DeviceBytes is what the groups take of the device's memory.
 func (p Placement) DeviceBytes() int { return p.resident + Slots*p.Slot }

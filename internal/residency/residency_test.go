@@ -2,14 +2,12 @@ package residency
 
 import (
 	"errors"
+	"slices"
 	"testing"
 )
 
 func TestDecide(t *testing.T) {
-	blocks := make([]int, 57)
-	for i := range blocks {
-		blocks[i] = 400
-	}
+	blocks := slices.Repeat([]Group{{Bytes: 400}}, 57)
 	for _, c := range []struct {
 		name             string
 		budget           int
@@ -63,12 +61,49 @@ func evenly(t *testing.T, p Placement) {
 }
 
 func TestDecideUnevenSizes(t *testing.T) {
-	p, err := Decide([]int{10, 0, 700, 30, 700, 30, 700, 5}, 2*700+760, Auto)
+	p, err := Decide([]Group{{10, false}, {}, {700, false}, {30, false}, {700, false}, {30, false}, {700, false}, {5, false}}, 2*700+760, Auto)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if p.DeviceBytes() > 2*700+760 || !p.Resident[1] {
 		t.Errorf("placed %v, %d bytes", p.Resident, p.DeviceBytes())
+	}
+}
+
+// TestDecideSeldom: what is needed seldom stays if all does, and makes way for
+// everything else.
+func TestDecideSeldom(t *testing.T) {
+	var groups []Group
+	for range 20 {
+		groups = append(groups, Group{Bytes: 400}, Group{Bytes: 100, Seldom: true})
+	}
+	for _, c := range []struct {
+		name                             string
+		budget                           int
+		mode                             Mode
+		resident, streamed, seldom, slot int
+	}{
+		{"all fit", 20 * 500, Auto, 20 * 500, 0, 0, 0},
+		{"one byte short", 20*500 - 1, Auto, 20 * 400, 0, 20 * 100, 100},
+		{"just the others and a narrow ring", 20*400 + 2*100, Auto, 20 * 400, 0, 20 * 100, 100},
+		{"one byte less", 20*400 + 2*100 - 1, Auto, 18 * 400, 2 * 400, 20 * 100, 400},
+		{"half", 10*400 + 2*400, Auto, 10 * 400, 10 * 400, 20 * 100, 400},
+		{"asked to stream", 20 * 500, Stream, 0, 20 * 400, 20 * 100, 400},
+		{"asked to stay", 20 * 500, None, 20 * 500, 0, 0, 0},
+	} {
+		p, err := Decide(groups, c.budget, c.mode)
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+		}
+		if p.ResidentBytes() != c.resident || p.StreamedBytes() != c.streamed || p.SeldomBytes() != c.seldom || p.Slot != c.slot {
+			t.Errorf("%s: %d stay, %d are streamed in every step, %d before, slot %d; want %d, %d, %d, %d", c.name,
+				p.ResidentBytes(), p.StreamedBytes(), p.SeldomBytes(), p.Slot, c.resident, c.streamed, c.seldom, c.slot)
+		}
+		for i, g := range groups {
+			if g.Seldom && p.Resident[i] != (c.seldom == 0) {
+				t.Errorf("%s: group %d, needed seldom, stays: %v", c.name, i, p.Resident[i])
+			}
+		}
 	}
 }
 

@@ -44,31 +44,45 @@ func (e *NotFinite) Error() string { return "NaN or Inf in " + e.What }
 func Denoise(ctx context.Context, b tensor.Backend, m model.Denoiser, x tensor.Tensor, r Run, done func(Progress)) error {
 	defer b.Release(b.Mark())
 	defer set(r.Gates, false)
-	v := b.Scratch(x.Rows, x.Cols, tensor.F32)
-	negative := b.Scratch(x.Rows, x.Cols, tensor.F32)
-	for i := range r.Schedule.Steps() {
-		sigma, next := r.Schedule[i], r.Schedule[i+1]
-		gamma := r.Gamma(i, sigma)
-		set(r.Gates, gamma != 1)
-		step := model.Step{Sigma: sigma, Guidance: r.Embedded, Gamma: gamma, Grid: r.Grid, Text: r.Positive}
-		if err := m.Velocity(ctx, v, x, step); err != nil {
+	t := r.trajectory()
+	velocities := make([]tensor.Tensor, len(t.Texts))
+	for i := range velocities {
+		velocities[i] = b.Scratch(x.Rows, x.Cols, tensor.F32)
+	}
+	evaluator, err := m.Start(t)
+	if err != nil {
+		return err
+	}
+	defer evaluator.End()
+	for i, step := range t.Steps {
+		set(r.Gates, step.Gamma != 1)
+		if err := evaluator.Velocity(ctx, velocities, x, i); err != nil {
 			return err
 		}
-		if !r.Negative.None() {
-			step.Text = r.Negative
-			if err := m.Velocity(ctx, negative, x, step); err != nil {
-				return err
-			}
-			b.Mix(v, r.CFG, v, 1-r.CFG, negative) // negative + CFG·(v − negative)
+		v := velocities[0]
+		if len(velocities) > 1 {
+			b.Mix(v, r.CFG, v, 1-r.CFG, velocities[1]) // negative + CFG·(v − negative)
 		}
 		b.Observe("velocity", v)
-		b.Mix(x, 1, x, next-sigma, v) // Euler
+		b.Mix(x, 1, x, r.Schedule[i+1]-step.Sigma, v) // Euler
 		if err := finite(b, x, i); err != nil {
 			return err
 		}
-		done(Progress{Step: i, Steps: r.Schedule.Steps(), Sigma: sigma, Gamma: gamma})
+		done(Progress{Step: i, Steps: len(t.Steps), Sigma: step.Sigma, Gamma: step.Gamma})
 	}
 	return b.Err()
+}
+
+// trajectory is the run as the denoiser sees it.
+func (r Run) trajectory() model.Trajectory {
+	t := model.Trajectory{Grid: r.Grid, Guidance: r.Embedded, Texts: []model.Conditioning{r.Positive}}
+	if !r.Negative.None() {
+		t.Texts = append(t.Texts, r.Negative)
+	}
+	for i := range r.Schedule.Steps() {
+		t.Steps = append(t.Steps, model.Step{Sigma: r.Schedule[i], Gamma: r.Gamma(i, r.Schedule[i])})
+	}
+	return t
 }
 
 func set(gates []Gate, on bool) {

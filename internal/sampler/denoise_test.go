@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -16,23 +17,38 @@ import (
 // script is a denoiser that answers each evaluation with a constant velocity,
 // and notes what it was asked.
 type script struct {
-	backend tensor.Backend
-	answer  func(evaluation int) (float32, error)
-	gate    *switched
-	asked   []model.Step
-	gates   []bool // the gate at each evaluation
+	backend    tensor.Backend
+	answer     func(evaluation int) (float32, error)
+	gate       *switched
+	trajectory model.Trajectory
+	steps      []int  // that were evaluated
+	gates      []bool // the gate at each
+	answers    int
+	open       bool // between Start and End
 }
 
-func (s *script) Velocity(ctx context.Context, dst, _ tensor.Tensor, step model.Step) error {
+func (s *script) Start(t model.Trajectory) (model.Evaluator, error) {
+	s.trajectory, s.open = t, true
+	return s, nil
+}
+
+func (s *script) Ready(context.Context, int) error { return nil }
+
+func (s *script) End() { s.open = false }
+
+func (s *script) Velocity(ctx context.Context, dst []tensor.Tensor, _ tensor.Tensor, i int) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	s.asked, s.gates = append(s.asked, step), append(s.gates, s.gate.on)
-	v, err := s.answer(len(s.asked) - 1)
-	if err != nil {
-		return err
+	s.steps, s.gates = append(s.steps, i), append(s.gates, s.gate.on)
+	for _, to := range dst {
+		v, err := s.answer(s.answers)
+		if err != nil {
+			return err
+		}
+		s.answers++
+		s.backend.Upload(to, slices.Repeat([]float32{v}, to.Rows*to.Cols))
 	}
-	s.backend.Upload(dst, slices.Repeat([]float32{v}, dst.Rows*dst.Cols))
 	return nil
 }
 
@@ -113,10 +129,10 @@ func TestEuler(t *testing.T) {
 	if !slices.Equal(done, want) {
 		t.Errorf("progress %v, want %v", done, want)
 	}
-	for i, asked := range s.denoiser.asked {
-		if asked.Sigma != want[i].Sigma || asked.Gamma != want[i].Gamma || asked.Guidance != 3.5 || asked.Grid != s.run.Grid {
-			t.Errorf("evaluation %d was asked %+v", i, asked)
-		}
+	trajectory := model.Trajectory{Grid: s.run.Grid, Guidance: 3.5, Texts: []model.Conditioning{s.run.Positive},
+		Steps: []model.Step{{Sigma: 1, Gamma: 1.5}, {Sigma: 0.75, Gamma: 1.5}, {Sigma: 0.25, Gamma: 1}}}
+	if !reflect.DeepEqual(s.denoiser.trajectory, trajectory) || !slices.Equal(s.denoiser.steps, []int{0, 1, 2}) || s.denoiser.open {
+		t.Errorf("steps %v of %+v (not ended: %v), want all of %+v", s.denoiser.steps, s.denoiser.trajectory, s.denoiser.open, trajectory)
 	}
 }
 
@@ -131,8 +147,7 @@ func TestGammaBelowOne(t *testing.T) {
 	}
 }
 
-// TestClassifierFree: v⁻ + g·(v − v⁻), the prompt first, both halves with the
-// same gamma and gate.
+// TestClassifierFree: v⁻ + g·(v − v⁻), the prompt first, both in one step.
 func TestClassifierFree(t *testing.T) {
 	s := newStage(t, func(i int) (float32, error) { return []float32{3, 1}[i%2], nil },
 		sampler.Schedule{1, 0.5, 0}, sampler.FirstSteps(1, 1.2))
@@ -143,14 +158,11 @@ func TestClassifierFree(t *testing.T) {
 	if got := s.latents(t); got != -(1 + 4*(3-1)) {
 		t.Errorf("latents are %g, want -9", got)
 	}
-	if !slices.Equal(s.denoiser.gates, []bool{true, true, false, false}) {
-		t.Errorf("the gate was %v in the four evaluations", s.denoiser.gates)
+	if !slices.Equal(s.denoiser.gates, []bool{true, false}) {
+		t.Errorf("the gate was %v in the two steps", s.denoiser.gates)
 	}
-	for i, asked := range s.denoiser.asked {
-		text := []model.Conditioning{s.run.Positive, s.run.Negative}[i%2]
-		if asked.Text != text || asked.Gamma != []float32{1.2, 1.2, 1, 1}[i] {
-			t.Errorf("evaluation %d was asked %+v", i, asked)
-		}
+	if want := []model.Conditioning{s.run.Positive, s.run.Negative}; !slices.Equal(s.denoiser.trajectory.Texts, want) {
+		t.Errorf("texts %v, want the prompt's and the negative's", s.denoiser.trajectory.Texts)
 	}
 }
 
@@ -158,8 +170,8 @@ func TestClassifierFree(t *testing.T) {
 func TestWithoutANegative(t *testing.T) {
 	s := newStage(t, always(1), sampler.Schedule{1, 0}, sampler.Off())
 	s.run.CFG = 7
-	if _, err := s.denoise(context.Background()); err != nil || s.latents(t) != -1 || len(s.denoiser.asked) != 1 {
-		t.Errorf("latents %g after %d evaluations (%v), want -1 after one", s.latents(t), len(s.denoiser.asked), err)
+	if _, err := s.denoise(context.Background()); err != nil || s.latents(t) != -1 || s.denoiser.answers != 1 {
+		t.Errorf("latents %g after %d evaluations (%v), want -1 after one", s.latents(t), s.denoiser.answers, err)
 	}
 }
 
@@ -195,8 +207,8 @@ func TestEveryExitClosesTheGates(t *testing.T) {
 		if len(s.denoiser.gates) != 1 || !s.denoiser.gates[0] || s.gate.on {
 			t.Errorf("%s: the gate was %v, and is open: %v", c.name, s.denoiser.gates, s.gate.on)
 		}
-		if s.backend.Mark() != before {
-			t.Errorf("%s: scratch is kept", c.name)
+		if s.backend.Mark() != before || s.denoiser.open {
+			t.Errorf("%s: scratch or the trajectory is kept", c.name)
 		}
 	}
 }

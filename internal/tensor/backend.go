@@ -42,6 +42,9 @@ type Group interface {
 	// Keep is Need for weights that verbs use at any time from now on, such as
 	// an adapter's of all blocks: they are never streamed.
 	Keep()
+	// Seldom says that the weights are needed before many steps, and in none of
+	// them: where not all fit, they are streamed before any others are.
+	Seldom()
 	// Drop gives the memory back. The group's tensors are dead afterwards.
 	Drop()
 }

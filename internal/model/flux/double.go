@@ -12,18 +12,18 @@ type doubleBlock struct {
 	path         string
 }
 
-func (b *doubleBlock) bind(w *nn.Binder, c Config) {
+func (b *doubleBlock) bind(w *nn.Binder, conditioner *nn.Conditioner, c Config) {
 	shape := nn.StreamShape{Width: c.Width(), HeadSize: c.HeadSize, Branches: 2, Normed: true}
-	b.visual.Bind(w, nn.VisualNames, shape)
-	b.text.Bind(w, nn.TextNames, shape)
+	b.visual.Bind(w, conditioner, nn.VisualNames, shape)
+	b.text.Bind(w, conditioner, nn.TextNames, shape)
 	b.path = w.Path("")
 }
 
-func (b *doubleBlock) forward(o tensor.Ops, x, cond, rope tensor.Tensor, spec tensor.AttentionSpec) {
+func (b *doubleBlock) forward(o tensor.Ops, x, vectors, rope tensor.Tensor, spec tensor.AttentionSpec) {
 	defer o.Release(o.Mark())
 	q, k, v, mixed := like(o, x), like(o, x), like(o, x), like(o, x)
 
-	text, visual := b.text.Modulate(o, cond), b.visual.Modulate(o, cond)
+	text, visual := b.text.Modulate(vectors), b.visual.Modulate(vectors)
 	b.text.Project(o, spec.Text, q, k, v, x, rope, text, spec.Heads)
 	b.visual.Project(o, spec.Visual, q, k, v, x, rope, visual, spec.Heads)
 

@@ -17,16 +17,16 @@ type Model struct {
 	binder  *nn.Binder
 	rope    rope
 
-	first  embedders
-	blocks []layer
-	last   output
+	conditioner nn.Conditioner
+	first       embedders
+	blocks      []layer
+	last        output
 }
 
 // embedders are what comes before the blocks.
 type embedders struct {
 	weights      tensor.Group
 	text, visual nn.Linear
-	conditioner  nn.Conditioner
 }
 
 // layer is a block and the home of its weights.
@@ -36,17 +36,17 @@ type layer struct {
 }
 
 // block is a double or a single block. forward updates x, the rows of all
-// tokens, in place; cond is one row, already through SiLU.
+// tokens, in place; vectors is the row that modulates all blocks.
 type block interface {
-	bind(w *nn.Binder, c Config)
-	forward(o tensor.Ops, x, cond, rope tensor.Tensor, spec tensor.AttentionSpec)
+	bind(w *nn.Binder, conditioner *nn.Conditioner, c Config)
+	forward(o tensor.Ops, x, vectors, rope tensor.Tensor, spec tensor.AttentionSpec)
 }
 
 // output is what comes after the blocks.
 type output struct {
-	weights    tensor.Group
-	modulation nn.Linear
-	project    nn.Linear
+	weights tensor.Group
+	vectors nn.Vectors
+	project nn.Linear
 }
 
 // Open binds a transformer's weights on backend b, for activations in format
@@ -59,6 +59,7 @@ func Open(c Config, source checkpoint.Source, b tensor.Backend, d tensor.DType) 
 	}
 	w := nn.NewBinder(source, b)
 	m := &Model{config: c, format: d, backend: b, binder: w, rope: rope{axes: c.RopeAxes, backend: b}}
+	m.conditioner.Bind(w.In("time_text_embed"), c.Width(), c.PooledWidth, c.GuidanceEmbeds)
 	m.first.bind(w, c)
 	for i := range c.DoubleBlocks {
 		m.bind(&doubleBlock{}, w.Group(fmt.Sprintf("transformer_blocks.%d", i)))
@@ -66,7 +67,7 @@ func Open(c Config, source checkpoint.Source, b tensor.Backend, d tensor.DType) 
 	for i := range c.SingleBlocks {
 		m.bind(&singleBlock{}, w.Group(fmt.Sprintf("single_transformer_blocks.%d", i)))
 	}
-	m.last.bind(w.Group(""), c)
+	m.last.bind(w.Group(""), &m.conditioner, c)
 	if err := w.Close(nil); err != nil {
 		m.Drop()
 		return nil, fmt.Errorf("flux transformer: %w", err)
@@ -75,7 +76,7 @@ func Open(c Config, source checkpoint.Source, b tensor.Backend, d tensor.DType) 
 }
 
 func (m *Model) bind(b block, w *nn.Binder) {
-	b.bind(w, m.config)
+	b.bind(w, &m.conditioner, m.config)
 	m.blocks = append(m.blocks, layer{b, w.Weights()})
 }
 
@@ -83,12 +84,11 @@ func (e *embedders) bind(w *nn.Binder, c Config) {
 	e.weights = w.Weights()
 	w.Linear(&e.visual, "x_embedder", c.Width(), c.InChannels)
 	w.Linear(&e.text, "context_embedder", c.Width(), c.TextWidth)
-	e.conditioner.Bind(w.In("time_text_embed"), c.Width(), c.PooledWidth, c.GuidanceEmbeds)
 }
 
-func (e *output) bind(w *nn.Binder, c Config) {
+func (e *output) bind(w *nn.Binder, conditioner *nn.Conditioner, c Config) {
 	e.weights = w.Weights()
-	w.Linear(&e.modulation, "norm_out.linear", 2*c.Width(), c.Width())
+	e.vectors = conditioner.Modulator(w, "norm_out.linear", 2)
 	w.Linear(&e.project, "proj_out", c.InChannels, c.Width())
 }
 

@@ -8,30 +8,30 @@ import (
 // singleBlock treats text and visual tokens alike, and does its attention and
 // its MLP side by side: one matrix narrows the results of both.
 type singleBlock struct {
-	modulation nn.Linear
-	attention  nn.Attention
-	mlp        nn.Linear // 4·d × d
-	out        nn.Linear // d × 5·d: attention's columns, then the MLP's
-	path       string
+	vectors   nn.Vectors
+	attention nn.Attention
+	mlp       nn.Linear // 4·d × d
+	out       nn.Linear // d × 5·d: attention's columns, then the MLP's
+	path      string
 }
 
-func (b *singleBlock) bind(w *nn.Binder, c Config) {
+func (b *singleBlock) bind(w *nn.Binder, conditioner *nn.Conditioner, c Config) {
 	d := c.Width()
-	w.Linear(&b.modulation, "norm.linear", 3*d, d)
+	b.vectors = conditioner.Modulator(w, "norm.linear", 3)
 	b.attention.Bind(w.In("attn"), nn.OwnNames.Inward(), d, c.HeadSize)
 	w.Linear(&b.mlp, "proj_mlp", 4*d, d)
 	w.Linear(&b.out, "proj_out", d, 5*d)
 	b.path = w.Path("")
 }
 
-func (b *singleBlock) forward(o tensor.Ops, x, cond, rope tensor.Tensor, spec tensor.AttentionSpec) {
+func (b *singleBlock) forward(o tensor.Ops, x, vectors, rope tensor.Tensor, spec tensor.AttentionSpec) {
 	defer o.Release(o.Mark())
 	d := x.Cols
 	h, q, k, v := like(o, x), like(o, x), like(o, x), like(o, x)
 	both := o.Scratch(x.Rows, 5*d, x.DType)
 	attended, thought := both.ColRange(0, d), both.ColRange(d, 5*d)
 
-	m := nn.Modulate(o, &b.modulation, cond)[0]
+	m := b.vectors.Modulate(vectors)[0]
 	m.Norm(o, h, x)
 	b.attention.Project(o, q, k, v, h, rope, spec.Heads)
 	o.Attention(attended, q, k, v, spec)

@@ -125,11 +125,16 @@ func (r *Run) Try(ctx context.Context, t *testing.T, b tensor.Backend, m model.D
 	t.Helper()
 	velocity := trace.Named{Name: "proj_out", Rows: r.X.Rows, Cols: r.X.Cols, Values: make([]float32, len(r.X.Values))}
 	x, dst := upload(t, b, r.X), upload(t, b, velocity)
-	err := m.Velocity(ctx, dst, x, model.Step{
-		Sigma: r.Sigma, Guidance: r.Guidance, Gamma: r.Gamma,
-		Grid: tensor.Grid{Height: r.Height, Width: r.Width},
-		Text: model.Conditioning{Tokens: upload(t, b, r.Text), Pooled: upload(t, b, r.Pooled)},
+	e, err := m.Start(model.Trajectory{
+		Grid: tensor.Grid{Height: r.Height, Width: r.Width}, Guidance: r.Guidance,
+		Texts: []model.Conditioning{{Tokens: upload(t, b, r.Text), Pooled: upload(t, b, r.Pooled)}},
+		Steps: []model.Step{{Sigma: r.Sigma, Gamma: r.Gamma}},
 	})
+	if err != nil {
+		return velocity, err
+	}
+	defer e.End()
+	err = e.Velocity(ctx, []tensor.Tensor{dst}, x, 0)
 	b.Download(velocity.Values, dst)
 	return velocity, err
 }

@@ -5,6 +5,7 @@ import (
 
 	"taca/internal/checkpoint"
 	"taca/internal/model"
+	"taca/internal/model/nn"
 	"taca/internal/tensor"
 	"taca/internal/trace"
 )
@@ -16,6 +17,7 @@ type Opener func(config []byte, source checkpoint.Source, b tensor.Backend, d te
 type Denoiser interface {
 	model.Denoiser
 	Geometry() model.Geometry
+	Layers() map[string]*nn.Linear
 	Drop()
 }
 

@@ -12,13 +12,25 @@ func (m Modulation) Norm(o tensor.Ops, dst, x tensor.Tensor) {
 	o.ModulatedNorm(dst, x, m.Shift, m.Scale, Eps)
 }
 
-// Modulate is what l makes of the conditioning (1 × d, through SiLU), in
-// scratch memory: shift, scale and gate of one branch after the other.
-func Modulate(o tensor.Ops, l *Linear, cond tensor.Tensor) []Modulation {
-	parts := chunk(o, l, cond)
-	branches := make([]Modulation, len(parts)/3)
+// Vectors is where the vectors of one stream are in the row of all.
+type Vectors struct{ at, count, width int }
+
+// columns are the stream's, of rows that hold all.
+func (v Vectors) columns(all tensor.Tensor) tensor.Tensor {
+	return all.ColRange(v.at, v.at+v.count*v.width)
+}
+
+// vector is the i-th of them.
+func (v Vectors) vector(row tensor.Tensor, i int) tensor.Tensor {
+	return row.ColRange(v.at+i*v.width, v.at+(i+1)*v.width)
+}
+
+// Modulate is the modulation of each branch: shift, scale and gate of one
+// after the other.
+func (v Vectors) Modulate(row tensor.Tensor) []Modulation {
+	branches := make([]Modulation, v.count/3)
 	for i := range branches {
-		branches[i] = Modulation{Shift: parts[3*i], Scale: parts[3*i+1], Gate: parts[3*i+2]}
+		branches[i] = Modulation{Shift: v.vector(row, 3*i), Scale: v.vector(row, 3*i+1), Gate: v.vector(row, 3*i+2)}
 	}
 	return branches
 }
@@ -26,19 +38,6 @@ func Modulate(o tensor.Ops, l *Linear, cond tensor.Tensor) []Modulation {
 // ModulateLast is the modulation of a stream that ends, which has no gate.
 // The order is scale, shift (diffusers' AdaLayerNormContinuous): the other
 // way round than everywhere else.
-func ModulateLast(o tensor.Ops, l *Linear, cond tensor.Tensor) Modulation {
-	parts := chunk(o, l, cond)
-	return Modulation{Scale: parts[0], Shift: parts[1]}
-}
-
-// chunk applies l to cond and cuts the result into vectors as wide as cond.
-func chunk(o tensor.Ops, l *Linear, cond tensor.Tensor) []tensor.Tensor {
-	d := cond.Cols
-	all := o.Scratch(1, l.W.Rows, tensor.F32)
-	l.Apply(o, all, cond, tensor.Identity)
-	parts := make([]tensor.Tensor, all.Cols/d)
-	for i := range parts {
-		parts[i] = all.ColRange(i*d, (i+1)*d)
-	}
-	return parts
+func (v Vectors) ModulateLast(row tensor.Tensor) Modulation {
+	return Modulation{Scale: v.vector(row, 0), Shift: v.vector(row, 1)}
 }

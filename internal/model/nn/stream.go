@@ -6,12 +6,12 @@ import "taca/internal/tensor"
 // figure 2b): it has weights of its own for everything but the attention
 // itself, which the block does over the rows of both streams.
 type Stream struct {
-	modulation Linear
-	attention  Attention
-	mlp        MLP
-	branches   int
-	attended   string // what the reference calls the attention's output
-	thought    string // what it calls the MLP's
+	vectors   Vectors
+	attention Attention
+	mlp       MLP
+	branches  int
+	attended  string // what the reference calls the attention's output
+	thought   string // what it calls the MLP's
 }
 
 // StreamNames are the canonical names of a stream's parts, below its block.
@@ -38,8 +38,8 @@ type StreamShape struct {
 	Normed   bool // queries and keys have a norm
 }
 
-// Bind binds the stream called n in the block that w is for.
-func (s *Stream) Bind(w *Binder, n StreamNames, shape StreamShape) {
+// Bind binds the stream called n in the block that w is for, modulated by c.
+func (s *Stream) Bind(w *Binder, c *Conditioner, n StreamNames, shape StreamShape) {
 	s.branches = shape.Branches
 	s.attended, s.thought = w.Path("attn."+n.Observed), w.Path(n.MLP)
 	if !shape.Normed {
@@ -51,27 +51,26 @@ func (s *Stream) Bind(w *Binder, n StreamNames, shape StreamShape) {
 		s.mlp.Bind(w, n.MLP, shape.Width)
 	}
 	s.attention.Bind(w.In("attn"), n.Attention, shape.Width, shape.HeadSize)
-	w.Linear(&s.modulation, n.Modulation, s.vectors()*shape.Width, shape.Width)
+	s.vectors = c.Modulator(w, n.Modulation, s.vectorCount())
 }
 
 func (s *Stream) ends() bool { return s.branches == 1 }
 
-// vectors is how many vectors modulate the stream: shift, scale and gate of
+// vectorCount is how many vectors modulate the stream: shift, scale and gate of
 // each branch, but no gate where the stream ends.
-func (s *Stream) vectors() int {
+func (s *Stream) vectorCount() int {
 	if s.ends() {
 		return 2
 	}
 	return 3 * s.branches
 }
 
-// Modulate turns the conditioning (1 × d, through SiLU) into the modulation
-// of each branch, in scratch memory.
-func (s *Stream) Modulate(o tensor.Ops, cond tensor.Tensor) []Modulation {
+// Modulate finds the modulation of each branch in the row of all vectors.
+func (s *Stream) Modulate(row tensor.Tensor) []Modulation {
 	if s.ends() {
-		return []Modulation{ModulateLast(o, &s.modulation, cond)}
+		return []Modulation{s.vectors.ModulateLast(row)}
 	}
-	return Modulate(o, &s.modulation, cond)
+	return s.vectors.Modulate(row)
 }
 
 // Project writes the queries, keys and values of this stream, whose rows are

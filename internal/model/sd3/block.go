@@ -23,7 +23,7 @@ type second struct {
 	path      string
 }
 
-func (b *block) bind(w *nn.Binder, c Config, i int) {
+func (b *block) bind(w *nn.Binder, conditioner *nn.Conditioner, c Config, i int) {
 	b.path, b.weights = w.Path(""), w.Weights()
 	b.last = i == c.Blocks-1
 	text, visual := c.stream(), c.stream()
@@ -35,8 +35,8 @@ func (b *block) bind(w *nn.Binder, c Config, i int) {
 		b.second = &second{}
 		b.second.bind(w.In("attn2"), visual)
 	}
-	b.visual.Bind(w, nn.VisualNames, visual)
-	b.text.Bind(w, nn.TextNames, text)
+	b.visual.Bind(w, conditioner, nn.VisualNames, visual)
+	b.text.Bind(w, conditioner, nn.TextNames, text)
 }
 
 func (s *second) bind(w *nn.Binder, shape nn.StreamShape) {
@@ -48,14 +48,14 @@ func (s *second) bind(w *nn.Binder, shape nn.StreamShape) {
 	s.path = w.Path("")
 }
 
-// forward updates x, the rows of all tokens, in place; cond is one row,
-// already through SiLU.
-func (b *block) forward(o tensor.Ops, x, cond tensor.Tensor, spec tensor.AttentionSpec) {
+// forward updates x, the rows of all tokens, in place; vectors is the
+// row that modulates all blocks.
+func (b *block) forward(o tensor.Ops, x, vectors tensor.Tensor, spec tensor.AttentionSpec) {
 	defer o.Release(o.Mark())
 	q, k, v, mixed := like(o, x), like(o, x), like(o, x), like(o, x)
 	var none tensor.Tensor
 
-	text, visual := b.text.Modulate(o, cond), b.visual.Modulate(o, cond)
+	text, visual := b.text.Modulate(vectors), b.visual.Modulate(vectors)
 	b.text.Project(o, spec.Text, q, k, v, x, none, text, spec.Heads)
 	b.visual.Project(o, spec.Visual, q, k, v, x, none, visual, spec.Heads)
 	o.Attention(mixed, q, k, v, spec)

@@ -16,24 +16,24 @@ type Model struct {
 	backend tensor.Backend
 	binder  *nn.Binder
 
-	first  embedders
-	blocks []*block
-	last   output
+	conditioner nn.Conditioner
+	first       embedders
+	blocks      []*block
+	last        output
 }
 
 // embedders are what comes before the blocks.
 type embedders struct {
-	weights     tensor.Group
-	text        nn.Linear
-	visual      patches
-	conditioner nn.Conditioner
+	weights tensor.Group
+	text    nn.Linear
+	visual  patches
 }
 
 // output is what comes after the blocks.
 type output struct {
-	weights    tensor.Group
-	modulation nn.Linear
-	project    nn.Linear
+	weights tensor.Group
+	vectors nn.Vectors
+	project nn.Linear
 }
 
 // Open binds a transformer's weights on backend b, for activations in format
@@ -46,13 +46,14 @@ func Open(c Config, source checkpoint.Source, b tensor.Backend, d tensor.DType) 
 	}
 	w := nn.NewBinder(source, b)
 	m := &Model{config: c, format: d, backend: b, binder: w}
+	m.conditioner.Bind(w.In("time_text_embed"), c.Width(), c.PooledWidth, false)
 	m.first.bind(w, c)
 	for i := range c.Blocks {
 		next := &block{}
-		next.bind(w.Group(fmt.Sprintf("transformer_blocks.%d", i)), c, i)
+		next.bind(w.Group(fmt.Sprintf("transformer_blocks.%d", i)), &m.conditioner, c, i)
 		m.blocks = append(m.blocks, next)
 	}
-	m.last.bind(w.Group(""), c)
+	m.last.bind(w.Group(""), &m.conditioner, c)
 	if err := w.Close(nil); err != nil {
 		m.Drop()
 		return nil, fmt.Errorf("sd3 transformer: %w", err)
@@ -63,13 +64,12 @@ func Open(c Config, source checkpoint.Source, b tensor.Backend, d tensor.DType) 
 func (e *embedders) bind(w *nn.Binder, c Config) {
 	e.weights = w.Weights()
 	e.visual.bind(w.In("pos_embed"), c)
-	e.conditioner.Bind(w.In("time_text_embed"), c.Width(), c.PooledWidth, false)
 	w.Linear(&e.text, "context_embedder", c.Width(), c.TextWidth)
 }
 
-func (e *output) bind(w *nn.Binder, c Config) {
+func (e *output) bind(w *nn.Binder, conditioner *nn.Conditioner, c Config) {
 	e.weights = w.Weights()
-	w.Linear(&e.modulation, "norm_out.linear", 2*c.Width(), c.Width())
+	e.vectors = conditioner.Modulator(w, "norm_out.linear", 2)
 	w.Linear(&e.project, "proj_out", c.Geometry().PatchColumns(), c.Width())
 }
 

@@ -43,8 +43,12 @@ func TestTrueSizes(t *testing.T) {
 			}
 			return s
 		}
-		step := model.Step{Sigma: 1, Gamma: 1.2, Grid: grid, Text: model.Conditioning{Tokens: state(333, 4096), Pooled: state(1, 2048)}}
-		if err := m.Velocity(t.Context(), state(grid.Rows(), 64), state(grid.Rows(), 64), step); err != nil {
+		e, err := m.Start(model.Trajectory{Grid: grid, Texts: []model.Conditioning{{Tokens: state(333, 4096), Pooled: state(1, 2048)}},
+			Steps: []model.Step{{Sigma: 1, Gamma: 1.2}}})
+		if err != nil {
+			t.Fatalf("%s: %v", c.name, err)
+		}
+		if err := e.Velocity(t.Context(), []tensor.Tensor{state(grid.Rows(), 64)}, state(grid.Rows(), 64), 0); err != nil {
 			t.Errorf("%s: %v", c.name, err)
 		}
 		if calls := b.Verbs()["Attention"].Calls; calls != c.attentions {

@@ -33,6 +33,10 @@ func TestBlockByBlockAgainstTheReference(t *testing.T) { modeltest.Walk(t, golde
 
 func TestBF16IsNoWorseThanNaive(t *testing.T) { modeltest.LowPrecision(t, goldens, open) }
 
+func TestStepsAlone(t *testing.T) {
+	modeltest.Alone(t, goldens, open, "transformer_blocks.0.norm1.linear")
+}
+
 func TestFullWidth(t *testing.T) {
 	dir := os.Getenv("TACA_FULLWIDTH")
 	if dir == "" {

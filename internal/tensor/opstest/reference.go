@@ -116,6 +116,9 @@ func (g *group) Need(tensor.Group) {}
 // Keep does nothing either.
 func (g *group) Keep() {}
 
+// Seldom does nothing.
+func (g *group) Seldom() {}
+
 // Drop makes every later use of the weights panic.
 func (g *group) Drop() {
 	for _, m := range g.bound {

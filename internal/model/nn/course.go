@@ -1,0 +1,68 @@
+package nn
+
+import (
+	"context"
+	"fmt"
+
+	"taca/internal/model"
+	"taca/internal/tensor"
+)
+
+// Course is what the evaluators of all families keep along a trajectory: the
+// vectors of its steps.
+type Course struct {
+	model.Trajectory
+	backend     tensor.Backend
+	conditioner *Conditioner
+	moment      func(model.Step, model.Conditioning) Moment
+	table       tensor.Tensor // a row for each text of each step
+	ready       []bool        // steps whose rows are there
+}
+
+// Start begins a course on b. moment is how a family sees a step and a text.
+func (c *Conditioner) Start(b tensor.Backend, t model.Trajectory, moment func(model.Step, model.Conditioning) Moment) (*Course, error) {
+	table, err := b.New(len(t.Steps)*len(t.Texts), c.columns, tensor.F32)
+	if err != nil {
+		return nil, fmt.Errorf("make room for the modulation of %d steps: %w", len(t.Steps), err)
+	}
+	return &Course{Trajectory: t, backend: b, conditioner: c, moment: moment, table: table, ready: make([]bool, len(t.Steps))}, nil
+}
+
+// Ready computes the vectors of step i and of those after it that have the
+// same gamma, and so the same gates. next is the group needed after it.
+func (c *Course) Ready(ctx context.Context, i int, next tensor.Group) error {
+	if c.ready[i] {
+		return nil
+	}
+	end := c.Stretch(i)
+	var moments []Moment
+	for _, step := range c.Steps[i:end] {
+		for _, text := range c.Texts {
+			moments = append(moments, c.moment(step, text))
+		}
+	}
+	n := len(c.Texts)
+	if err := c.conditioner.fill(ctx, c.backend, c.table.RowRange(i*n, end*n), moments, next); err != nil {
+		return err
+	}
+	for ; i < end; i++ {
+		c.ready[i] = true
+	}
+	return nil
+}
+
+// Vectors is the rows of step i, one for each text, in scratch memory: at the
+// same address in every step.
+func (c *Course) Vectors(i int) tensor.Tensor {
+	n := len(c.Texts)
+	rows := c.backend.Scratch(n, c.table.Cols, tensor.F32)
+	ids := make([]int32, n)
+	for t := range ids {
+		ids[t] = int32(i*n + t)
+	}
+	c.backend.Gather(rows, c.table, ids)
+	return rows
+}
+
+// End gives back the table.
+func (c *Course) End() { c.backend.Free(c.table) }
