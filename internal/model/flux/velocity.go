@@ -50,43 +50,54 @@ func (e *evaluator) Velocity(ctx context.Context, dst []tensor.Tensor, x tensor.
 	}
 	m, o := e.model, e.model.backend
 	defer o.Release(o.Mark())
-	vectors := e.Vectors(i)
-	for t := range e.Texts {
-		if err := m.pass(ctx, dst[t], x, vectors.RowRange(t, t+1), e.Texts[t].Tokens, e.Grid, e.Steps[i].Gamma); err != nil {
+	m.first.weights.Need(m.weights(0))
+	passes, err := e.begin(x, i)
+	if err != nil {
+		return err
+	}
+	for k, b := range m.blocks {
+		if err := ctx.Err(); err != nil {
 			return err
 		}
+		b.weights.Need(m.weights(k + 1))
+		for _, p := range passes {
+			b.forward(o, p.joint, p.vectors, p.rope, p.spec)
+		}
+	}
+	m.last.weights.Need(m.first.weights)
+	for t, p := range passes {
+		m.last.forward(o, dst[t], p.joint.In(p.spec.Visual), p.vectors)
 	}
 	return o.Err()
 }
 
-// pass is one text's way through all blocks.
-func (m *Model) pass(ctx context.Context, dst, x, vectors, tokens tensor.Tensor, grid tensor.Grid, gamma float32) error {
-	o := m.backend
-	defer o.Release(o.Mark())
-	text := tensor.Span{Lo: 0, Hi: tokens.Rows}
-	visual := tensor.Span{Lo: text.Hi, Hi: text.Hi + grid.Rows()}
-	rope, err := m.rope.of(text.Len(), grid)
-	if err != nil {
-		return err
-	}
+// pass is one text's way through the blocks in one step. All texts go through
+// a block before the next, so that its weights are brought once.
+type pass struct {
+	joint   tensor.Tensor // the rows of all tokens
+	vectors tensor.Tensor // the row that modulates all blocks
+	rope    tensor.Tensor
+	spec    tensor.AttentionSpec
+}
 
-	m.first.weights.Need(m.weights(0))
-	joint := o.Scratch(visual.Hi, m.config.Width(), m.format)
-	m.conditioner.Observe(o, vectors)
-	m.first.forward(o, joint.In(text), joint.In(visual), x, tokens)
-
-	spec := m.attention(text, visual, gamma)
-	for i, b := range m.blocks {
-		if err := ctx.Err(); err != nil {
-			return err
+// begin embeds the latents and each text of step i, in scratch memory.
+func (e *evaluator) begin(x tensor.Tensor, i int) ([]pass, error) {
+	m, o := e.model, e.model.backend
+	vectors := e.Vectors(i)
+	passes := make([]pass, len(e.Texts))
+	for t, c := range e.Texts {
+		text := tensor.Span{Lo: 0, Hi: c.Tokens.Rows}
+		visual := tensor.Span{Lo: text.Hi, Hi: text.Hi + e.Grid.Rows()}
+		rope, err := m.rope.of(text.Len(), e.Grid)
+		if err != nil {
+			return nil, err
 		}
-		b.weights.Need(m.weights(i + 1))
-		b.forward(o, joint, vectors, rope, spec)
+		joint, row := o.Scratch(visual.Hi, m.config.Width(), m.format), vectors.RowRange(t, t+1)
+		m.conditioner.Observe(o, row)
+		m.first.forward(o, joint.In(text), joint.In(visual), x, c.Tokens)
+		passes[t] = pass{joint, row, rope, m.attention(text, visual, e.Steps[i].Gamma)}
 	}
-
-	m.last.weights.Need(m.first.weights)
-	m.last.forward(o, dst, joint.In(visual), vectors)
-	return nil
+	return passes, nil
 }
 
 // attention says how all blocks attend. It is the one place where TACA enters.

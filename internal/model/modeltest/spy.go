@@ -2,11 +2,13 @@ package modeltest
 
 import "taca/internal/tensor"
 
-// Spy is a backend that remembers how attention was asked for.
+// Spy is a backend that remembers how attention was asked for, and how often
+// weights were.
 type Spy struct {
 	tensor.Backend
 	Specs []tensor.AttentionSpec
 	After func() // called after each attention, unless nil
+	Needs int    // of all groups
 }
 
 // Attention implements tensor.Ops.
@@ -16,4 +18,20 @@ func (s *Spy) Attention(dst, q, k, v tensor.Tensor, spec tensor.AttentionSpec) {
 	if s.After != nil {
 		s.After()
 	}
+}
+
+// NewGroup counts what is needed of it.
+func (s *Spy) NewGroup() tensor.Group { return &needed{s.Backend.NewGroup(), s} }
+
+type needed struct {
+	tensor.Group
+	by *Spy
+}
+
+func (g *needed) Need(next tensor.Group) {
+	g.by.Needs++
+	if n, ok := next.(*needed); ok {
+		next = n.Group
+	}
+	g.Group.Need(next)
 }

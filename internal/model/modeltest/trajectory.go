@@ -7,6 +7,7 @@ import (
 	"taca/internal/model"
 	"taca/internal/model/nn"
 	"taca/internal/tensor"
+	"taca/internal/tensor/opstest"
 )
 
 // Trajectory is several steps of one picture, on a backend: the golden's last
@@ -96,6 +97,25 @@ func Alone(t *testing.T, pattern string, open Opener, layer string) {
 			}
 		}
 	})
+}
+
+// Once sees that two texts need each group of weights once in a step, as one
+// does.
+func Once(t *testing.T, pattern string, open Opener) {
+	for _, golden := range Goldens(t, pattern) {
+		var needs [2][]int // after each step
+		for i := range needs {
+			spy := &Spy{Backend: opstest.NewReference()}
+			m := golden.Open(t, open, spy, tensor.F32)
+			golden.Along(t, spy, 3, 3, i+1).Velocities(t, m, func(int) { needs[i] = append(needs[i], spy.Needs) })
+			if attended := needs[i][2] - needs[i][1]; attended < 3 {
+				t.Errorf("%s: a step needs %d groups", golden.Name, attended)
+			}
+		}
+		if !slices.Equal(needs[0], needs[1]) {
+			t.Errorf("%s: groups needed up to each step: %v for one text, %v for two", golden.Name, needs[0], needs[1])
+		}
+	}
 }
 
 // adapt hangs an adapter of rank 1 on a layer, and returns its gate.

@@ -37,6 +37,8 @@ func TestStepsAlone(t *testing.T) {
 	modeltest.Alone(t, goldens, open, "transformer_blocks.0.norm1.linear")
 }
 
+func TestTextsShareWeights(t *testing.T) { modeltest.Once(t, goldens, open) }
+
 func TestFullWidth(t *testing.T) {
 	dir := os.Getenv("TACA_FULLWIDTH")
 	if dir == "" {
