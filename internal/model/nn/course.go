@@ -48,7 +48,7 @@ func (c *Course) Ready(ctx context.Context, i int, next tensor.Group) error {
 	for ; i < end; i++ {
 		c.ready[i] = true
 	}
-	return nil
+	return c.backend.Sync() // so that what a step asks of the device is the same in each
 }
 
 // Vectors is the rows of step i, one for each text, in scratch memory: at the
