@@ -18,6 +18,7 @@ import (
 	"taca/internal/atomicfile"
 	"taca/internal/picture"
 	"taca/internal/pipeline"
+	"taca/internal/sampler"
 	"taca/internal/tensor"
 )
 
@@ -54,6 +55,7 @@ Settings are laid over each other: the model's preset, the picture given by
 	settings.model(c)
 	settings.picture(c)
 	settings.taca(c)
+	settings.cache(c)
 	fl := c.Flags()
 	fl.StringVar(&opts.config, "config", "", "YAML file of settings; keys are the flags' names with underscores")
 	fl.StringVar(&opts.from, "from", "", "repeat a picture made by taca; other flags override what it says")
@@ -175,6 +177,10 @@ func (g *generation) paintAll(ctx context.Context) error {
 // keep writes a finished picture and prints where it is.
 func (g *generation) keep(r record, p *pipeline.Picture, i int) error {
 	g.progress.clear()
+	if r.Cache > 0 {
+		r.Reuse = &p.Reuse
+		g.app.say("taca: %s", reuseRemark(p.Reuse, r.Steps))
+	}
 	remarks, err := r.remarks(g.pipe.Scales(r.Request))
 	if err != nil {
 		return err
@@ -222,6 +228,11 @@ func (g *generation) warn(cuts []pipeline.Cut) {
 	for _, c := range cuts {
 		g.app.say("taca: %s", cutRemark(c.Encoder, c.Length, c.Text))
 	}
+}
+
+// reuseRemark tells what --cache did.
+func reuseRemark(r sampler.Reuse, steps int) string {
+	return fmt.Sprintf("%d of %d steps left out all blocks but the first; the latents are off by about %.1f %%", r.Steps, steps, 100*r.Error)
 }
 
 // cutRemark tells the text an encoder of that many tokens left out.

@@ -40,6 +40,7 @@ func newPlanCommand(a *app) *cobra.Command {
 	}
 	settings.model(c)
 	settings.picture(c)
+	settings.cache(c)
 	c.Flags().StringVar(&vram, "vram", "", "`size` of a card's free memory to plan for, such as 12GiB, beside what driver and display take; no card is needed then")
 	c.Flags().BoolVar(&asJSON, "json", false, "print the plan as JSON")
 	c.Flags().SortFlags = false

@@ -9,6 +9,7 @@ import (
 	"taca/configs"
 	"taca/internal/picture"
 	"taca/internal/pipeline"
+	"taca/internal/sampler"
 )
 
 // recordKey is the PNG text that holds a record.
@@ -25,6 +26,7 @@ type record struct {
 	DType   string          `json:"dtype"`
 	Weights string          `json:"weights,omitempty"` // what the transformer's became when it was opened
 	Backend string          `json:"backend"`
+	Reuse   *sampler.Reuse  `json:"reuse,omitempty"` // what --cache did
 }
 
 // apply lays the record over settings.
@@ -32,6 +34,7 @@ func (r *record) apply(s *configs.Settings) {
 	s.Model, s.Prompt, s.Negative = r.Model, r.Prompt, r.Negative
 	s.Width, s.Height, s.Steps, s.MaxLength = r.Width, r.Height, r.Steps, r.MaxLength
 	s.Guidance, s.TrueCFG, s.Seed, s.DType = r.Guidance, r.TrueCFG, r.Seed, r.DType
+	s.Cache = r.Cache
 	s.Gamma, s.GammaN, s.GammaT = r.TACA.Gamma, -1, r.TACA.Threshold
 	if r.TACA.Steps > 0 {
 		s.GammaN = r.TACA.Steps
@@ -71,6 +74,10 @@ func (r *record) remarks(embedded, classifierFree float32) ([]picture.Text, erro
 		settings = append(settings, picture.Text{Key: "TACA steps", Value: strconv.Itoa(r.TACA.Steps)})
 	} else {
 		settings = append(settings, picture.Text{Key: "TACA threshold", Value: number(r.TACA.Threshold)})
+	}
+	if r.Reuse != nil {
+		settings = append(settings, picture.Text{Key: "Cache threshold", Value: number(r.Cache)},
+			picture.Text{Key: "Cached steps", Value: strconv.Itoa(r.Reuse.Steps)})
 	}
 	settings = append(settings, picture.Text{Key: "Version", Value: r.Program})
 	return []picture.Text{

@@ -100,6 +100,13 @@ func (f *settingFlags) picture(c *cobra.Command) {
 	})
 }
 
+// cache registers the cache of steps.
+func (f *settingFlags) cache(c *cobra.Command) {
+	flag(f, "cache", func(s *configs.Settings) *float32 { return &s.Cache }, func(p *float32) {
+		c.Flags().Float32Var(p, "cache", 0, "`change` of the first block up to which a step takes the others' work from an earlier step, such as 0.08; 0: never")
+	})
+}
+
 // taca registers gamma and its schedule.
 func (f *settingFlags) taca(c *cobra.Command) {
 	fl := c.Flags()
@@ -204,7 +211,7 @@ func request(s configs.Settings, d pipeline.Defaults) pipeline.Request {
 	r := pipeline.Request{
 		Prompt: s.Prompt, Negative: s.Negative, Width: s.Width, Height: s.Height, Steps: s.Steps,
 		Guidance: s.Guidance, TrueCFG: s.TrueCFG, Seed: s.Seed, MaxLength: s.MaxLength,
-		TACA: pipeline.TACA{Gamma: s.Gamma, Steps: s.GammaN, Threshold: s.GammaT},
+		TACA: pipeline.TACA{Gamma: s.Gamma, Steps: s.GammaN, Threshold: s.GammaT}, Cache: s.Cache,
 	}
 	switch {
 	case s.GammaN == 0: // in no step

@@ -165,6 +165,21 @@ func TestReplay(t *testing.T) {
 	}
 }
 
+// TestReplayInTurns: two lists that take turns are both recorded.
+func TestReplayInTurns(t *testing.T) {
+	b := device(t, Options{})
+	defer closes(t, b)
+	s := newStep(t, b)
+	s.fill()
+	for i := range 8 {
+		s.gamma = 1 + float32(i%2)/5
+		s.run(t, 0.1)
+	}
+	if replays, graphs := b.recorder.replays, len(b.recorder.recordings); replays != 6 || graphs != 2 {
+		t.Errorf("%d of 8 steps were replayed by %d graphs, want all but the first two by 2", replays, graphs)
+	}
+}
+
 func (r *recorder) forgetAll(t *testing.T, b *Backend) {
 	if err := b.do("forget", r.forget); err != nil {
 		t.Fatal(err)

@@ -9,10 +9,11 @@ import (
 )
 
 // A step of a sampler asks for the same commands as the one before, but for
-// the last few, whose scalars depend on the noise level. What two lists in a
-// row have in common is recorded as a CUDA graph, and later lists that begin
-// with it replay it. Nothing has to be told when gamma or the gate of a LoRA
-// changes: the words differ, so another graph is recorded.
+// the last few, whose scalars depend on the noise level. What a list has in
+// common with one of the two before it is recorded as a CUDA graph, and later
+// lists that begin with it replay it. (Where a step waits once in between, to ask
+// its cache, every other list is alike.) Nothing has to be told when gamma or the
+// gate of a LoRA changes: the words differ, so another graph is recorded.
 
 // recording is a graph and the commands it stands for.
 type recording struct {
@@ -31,7 +32,7 @@ const (
 
 // recorder keeps graphs of what was asked for before.
 type recorder struct {
-	previous   []uint64 // the words of the list before
+	previous   [2][]uint64 // the words of the lists before, the last one first
 	recordings []*recording
 	replays    int
 }
@@ -45,7 +46,7 @@ func (b *Backend) run() {
 	}
 	known := r.find(q.words)
 	if known == nil {
-		if n := q.common(r.previous); n >= leastRecorded {
+		if n := max(q.common(r.previous[0]), q.common(r.previous[1])); n >= leastRecorded {
 			known = b.record(n)
 		}
 	}
@@ -56,7 +57,7 @@ func (b *Backend) run() {
 		r.replays++
 	}
 	b.issue(done, len(q.commands))
-	r.previous = append(r.previous[:0], q.words...)
+	r.previous[0], r.previous[1] = append(r.previous[1][:0], q.words...), r.previous[0]
 }
 
 // find is the longest recording that a list begins with, moved to the end of
@@ -126,5 +127,5 @@ func (r *recorder) forget() {
 	for _, c := range r.recordings {
 		c.exec.Destroy()
 	}
-	r.recordings, r.previous = nil, nil
+	r.recordings, r.previous = nil, [2][]uint64{}
 }

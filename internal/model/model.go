@@ -20,9 +20,10 @@ type Evaluator interface {
 	Ready(ctx context.Context, i int) error
 	// Velocity writes d latents / d sigma at x in step i into dst, one matrix
 	// for each text; it begins with Ready. x and dst have one row per patch of
-	// the grid and Geometry.PatchColumns columns; dst is F32. It returns ctx's
-	// error when cancelled between blocks, and the device's.
-	Velocity(ctx context.Context, dst []tensor.Tensor, x tensor.Tensor, i int) error
+	// the grid and Geometry.PatchColumns columns; dst is F32. It says what it
+	// took from the cache, and returns ctx's error when cancelled between blocks,
+	// and the device's.
+	Velocity(ctx context.Context, dst []tensor.Tensor, x tensor.Tensor, i int) (Cached, error)
 	// End gives back the memory of the trajectory.
 	End()
 }
@@ -34,6 +35,10 @@ type Trajectory struct {
 	Guidance float32        // embedded guidance; ignored where the model has none
 	Texts    []Conditioning // what the prompt asks for, and under classifier-free guidance what the negative prompt does
 	Steps    []Step
+	// Cache is how far the answer of the first block may have changed, relatively,
+	// since the last step that ran all blocks, for a step to take what the others
+	// did from that one; 0 is no cache.
+	Cache float32
 }
 
 // Step is what changes from one step to the next. The gates of adapters may
@@ -41,6 +46,12 @@ type Trajectory struct {
 type Step struct {
 	Sigma float32 // noise level, 0..1
 	Gamma float32 // TACA: visual queries × text keys; 1 is plain attention
+}
+
+// Cached is what a step took from an earlier one.
+type Cached struct {
+	Hit    bool    // all blocks but the first were left out
+	Change float64 // of the first block's answer since the last step that ran them; 0 where there was none
 }
 
 // Stretch is the end of the steps from i on that have step i's gamma.

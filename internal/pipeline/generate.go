@@ -20,6 +20,7 @@ type Picture struct {
 	Latents  []float32   // before decoding, in the order (channel, y, x)
 	Channels int         // of the latents
 	Grid     tensor.Grid // of the latents
+	Reuse    sampler.Reuse
 }
 
 // Texts are a request's encoded prompts; Negative is empty without
@@ -67,7 +68,7 @@ func (p *Pipeline) Paint(ctx context.Context, r Request, t Texts, watch Watcher)
 	}
 	defer p.backend.Free(x)
 
-	run := sampler.Run{Gamma: r.TACA.Schedule(), Gates: p.gates, Grid: grid}
+	run := sampler.Run{Gamma: r.TACA.Schedule(), Gates: p.gates, Grid: grid, Cache: r.Cache}
 	guided := p.family.guide(r, &run)
 	if guided != (t.Negative.tokens.n > 0) {
 		return nil, usage("guidance %g, true cfg %g: the texts were read for a request without them, or with", r.Guidance, r.TrueCFG)
@@ -85,10 +86,16 @@ func (p *Pipeline) Paint(ctx context.Context, r Request, t Texts, watch Watcher)
 		}
 		defer discard(p.backend, run.Negative)
 	}
-	if err := p.denoise(ctx, x, run, watch); err != nil {
+	reuse, err := p.denoise(ctx, x, run, watch)
+	if err != nil {
 		return nil, err
 	}
-	return p.decode(ctx, x, grid, watch)
+	picture, err := p.decode(ctx, x, grid, watch)
+	if err != nil {
+		return nil, err
+	}
+	picture.Reuse = reuse
+	return picture, nil
 }
 
 // schedule is the noise levels of r.
@@ -120,17 +127,17 @@ func (p *Pipeline) noise(r Request, grid tensor.Grid) (tensor.Tensor, error) {
 	return x, nil
 }
 
-func (p *Pipeline) denoise(ctx context.Context, x tensor.Tensor, run sampler.Run, watch Watcher) error {
+func (p *Pipeline) denoise(ctx context.Context, x tensor.Tensor, run sampler.Run, watch Watcher) (sampler.Reuse, error) {
 	watch.tell(Event{Stage: Denoising, Total: run.Schedule.Steps(), Gamma: run.Gamma(0, run.Schedule[0])})
-	err := sampler.Denoise(ctx, p.backend, p.denoiser, x, run, func(at sampler.Progress) {
+	reuse, err := sampler.Denoise(ctx, p.backend, p.denoiser, x, run, func(at sampler.Progress) {
 		next := min(at.Step+1, at.Steps-1)
 		watch.tell(Event{Stage: Denoising, Done: at.Step + 1, Total: at.Steps, Gamma: run.Gamma(next, run.Schedule[next])})
 	})
 	var broken *sampler.NotFinite
 	if errors.As(err, &broken) {
-		return p.explain(err)
+		return reuse, p.explain(err)
 	}
-	return err
+	return reuse, err
 }
 
 // explain says where NaN comes from, if it is in the files.

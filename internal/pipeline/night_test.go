@@ -54,8 +54,8 @@ func (c counted) Drop() {
 	c.Group.Drop()
 }
 
-// TestNight paints pictures of different sizes, lengths and guidance, forth
-// and back, with one pipeline: the dry run finds all the scratch they take,
+// TestNight paints pictures of different sizes, lengths, steps and guidance,
+// with and without a cache, forth and back, with one pipeline: the dry run finds all the scratch they take,
 // and the second round keeps nothing that the first did not.
 func TestNight(t *testing.T) {
 	for _, name := range []string{"flux", "schnell", "sd3", "sd3-no-t5"} {
@@ -64,8 +64,8 @@ func TestNight(t *testing.T) {
 			var kept [2][2]int
 			for round := range kept {
 				for i, size := range []int{48, 16, 96, 32} {
-					r := pipeline.Request{Prompt: "a cube", Negative: "a cone", Width: size, Height: 16 * (i + 1), Steps: 1, MaxLength: 8 * (4 - i),
-						Guidance: float32(2 * (i % 2)), TrueCFG: float32(2 * (i % 2)), TACA: pipeline.TACA{Gamma: 1.2}}
+					r := pipeline.Request{Prompt: "a cube", Negative: "a cone", Width: size, Height: 16 * (i + 1), Steps: 1 + 9*(i/2), MaxLength: 8 * (4 - i),
+						Guidance: float32(2 * (i % 2)), TrueCFG: float32(2 * (i % 2)), TACA: pipeline.TACA{Gamma: 1.2, Steps: 1}, Cache: float32(1 - i%2 + round)}
 					paintWith(t, p, r)
 				}
 				kept[round] = [2]int{b.state, b.groups}

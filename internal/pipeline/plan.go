@@ -141,7 +141,7 @@ func (m *Model) trialSteps(ctx context.Context, d tensor.DType, source func(stri
 	if err != nil {
 		return nil, err
 	}
-	t := model.Trajectory{Grid: g.Patches(r.Width, r.Height), Steps: make([]model.Step, r.Steps)}
+	t := model.Trajectory{Grid: g.Patches(r.Width, r.Height), Steps: make([]model.Step, r.Steps), Cache: r.Cache}
 	for i := range t.Steps {
 		t.Steps[i] = model.Step{Sigma: 1, Gamma: 1}
 	}
@@ -167,7 +167,7 @@ func (m *Model) trialSteps(ctx context.Context, d tensor.DType, source func(stri
 	}
 	ready := Cost{Part: "modulation", Groups: b.Groups(true), Seldom: true, Scratch: b.PeakScratch(), State: b.PeakState(), FLOPs: b.FLOPs(), Runs: 1}
 	ready.weigh()
-	if err := evaluator.Velocity(ctx, velocities, x, 0); err != nil {
+	if _, err := evaluator.Velocity(ctx, velocities, x, 0); err != nil {
 		return nil, err
 	}
 	step := cost("transformer", b, r.Steps)
@@ -203,7 +203,7 @@ func (m *Model) trialDecode(ctx context.Context, where env, r Request) error {
 // reserve makes the backend's scratch arena large enough for r. Adapters change
 // nothing: what is between the two products of one is the backend's own affair.
 func (p *Pipeline) reserve(r Request) error {
-	key := fmt.Sprint(r.Width, "×", r.Height, " with ", r.MaxLength, " tokens, ", p.texts(r), " × ", r.Steps)
+	key := fmt.Sprint(r.Width, "×", r.Height, " with ", r.MaxLength, " tokens, ", p.texts(r), " × ", r.Steps, ", cache ", r.Cache > 0)
 	if p.reserved[key] {
 		return nil
 	}

@@ -20,6 +20,7 @@ type Request struct {
 	Seed      int64   `json:"seed"`
 	MaxLength int     `json:"max_sequence_length"` // T5 tokens
 	TACA      TACA    `json:"taca"`
+	Cache     float32 `json:"cache,omitempty"` // change of the first block up to which a step leaves out the others; 0: never
 
 	Latents []float32 `json:"-"` // replaces the noise: (channel, y, x) order, or nil
 }
@@ -59,6 +60,7 @@ const (
 	longestPrompt   = 512
 	largestGamma    = 1e4
 	largestGuidance = 1e3
+	largestCache    = 1e3
 )
 
 // Check refuses sizes and settings no model of this kind can take, as a
@@ -80,6 +82,8 @@ func (r Request) Check(unit int) error {
 		return usage("guidance %g: must be between 0 and %g", r.Guidance, largestGuidance)
 	case !(r.TrueCFG >= 0 && r.TrueCFG <= largestGuidance):
 		return usage("true cfg %g: must be between 0 and %g", r.TrueCFG, largestGuidance)
+	case !(r.Cache >= 0 && r.Cache <= largestCache):
+		return usage("cache %g: must be between 0, which turns it off, and %g; 0.05 to 0.1 is usual", r.Cache, largestCache)
 	case !utf8.ValidString(r.Prompt) || !utf8.ValidString(r.Negative):
 		return usage("the prompt is no UTF-8 text")
 	}

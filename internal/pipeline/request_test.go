@@ -38,6 +38,9 @@ func TestRequestsThatCannotBeMet(t *testing.T) {
 		{func(r *pipeline.Request) { r.Guidance = inf }, "guidance +Inf"},
 		{func(r *pipeline.Request) { r.Guidance = -1 }, "guidance -1"},
 		{func(r *pipeline.Request) { r.TrueCFG = nan }, "true cfg NaN"},
+		{func(r *pipeline.Request) { r.Cache = -0.1 }, "cache -0.1: must be between 0, which turns it off, and 1000; 0.05 to 0.1 is usual"},
+		{func(r *pipeline.Request) { r.Cache = nan }, "cache NaN"},
+		{func(r *pipeline.Request) { r.Cache = inf }, "cache +Inf"},
 		{func(r *pipeline.Request) { r.Prompt = "\xff" }, "UTF-8"},
 		{func(r *pipeline.Request) { r.Negative = "a\xc3" }, "UTF-8"},
 	} {

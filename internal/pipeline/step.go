@@ -105,7 +105,8 @@ func (s *Step) Velocity(ctx context.Context, i int) ([]float32, error) {
 // evaluate leaves the velocity in scratch memory.
 func (s *Step) evaluate(ctx context.Context, i int) (tensor.Tensor, error) {
 	v := s.backend.Scratch(s.x.Rows, s.x.Cols, tensor.F32)
-	return v, s.evaluator.Velocity(ctx, []tensor.Tensor{v}, s.x, i)
+	_, err := s.evaluator.Velocity(ctx, []tensor.Tensor{v}, s.x, i)
+	return v, err
 }
 
 // Modulate does what all steps of the request need that depends on no latents,

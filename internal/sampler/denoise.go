@@ -24,12 +24,14 @@ type Run struct {
 	Grid     tensor.Grid
 	Positive model.Conditioning
 	Negative model.Conditioning // or none
+	Cache    float32            // see model.Trajectory
 }
 
 // Progress is a step that is done.
 type Progress struct {
 	Step, Steps  int // Step counts from 0
 	Sigma, Gamma float32
+	Cached       model.Cached
 }
 
 // NotFinite is a result that holds NaN or Inf.
@@ -39,9 +41,11 @@ type NotFinite struct{ What string }
 func (e *NotFinite) Error() string { return "NaN or Inf in " + e.What }
 
 // Denoise integrates x, noise of Grid's patches in F32, to image latents in
-// place, and calls done after each step. Both halves of classifier-free
-// guidance have the same gamma and gates, as in TACA's official code.
-func Denoise(ctx context.Context, b tensor.Backend, m model.Denoiser, x tensor.Tensor, r Run, done func(Progress)) error {
+// place, calls done after each step, and returns what it took from the cache.
+// Both halves of classifier-free guidance have the same gamma and gates, as in
+// TACA's official code.
+func Denoise(ctx context.Context, b tensor.Backend, m model.Denoiser, x tensor.Tensor, r Run, done func(Progress)) (Reuse, error) {
+	var reuse Reuse
 	defer b.Release(b.Mark())
 	defer set(r.Gates, false)
 	t := r.trajectory()
@@ -51,13 +55,15 @@ func Denoise(ctx context.Context, b tensor.Backend, m model.Denoiser, x tensor.T
 	}
 	evaluator, err := m.Start(t)
 	if err != nil {
-		return err
+		return reuse, err
 	}
 	defer evaluator.End()
+	var latents []float32
 	for i, step := range t.Steps {
 		set(r.Gates, step.Gamma != 1)
-		if err := evaluator.Velocity(ctx, velocities, x, i); err != nil {
-			return err
+		cached, err := evaluator.Velocity(ctx, velocities, x, i)
+		if err != nil {
+			return reuse, err
 		}
 		v := velocities[0]
 		if len(velocities) > 1 {
@@ -65,17 +71,23 @@ func Denoise(ctx context.Context, b tensor.Backend, m model.Denoiser, x tensor.T
 		}
 		b.Observe("velocity", v)
 		b.Mix(x, 1, x, r.Schedule[i+1]-step.Sigma, v) // Euler
-		if err := finite(b, x, i); err != nil {
-			return err
+		after, err := fetch(b, x, i)
+		if err != nil {
+			return reuse, err
 		}
-		done(Progress{Step: i, Steps: len(t.Steps), Sigma: step.Sigma, Gamma: step.Gamma})
+		if cached.Hit {
+			reuse.add(cached.Change, latents, after)
+		}
+		latents = after
+		done(Progress{Step: i, Steps: len(t.Steps), Sigma: step.Sigma, Gamma: step.Gamma, Cached: cached})
 	}
-	return b.Err()
+	reuse.relativeTo(latents)
+	return reuse, b.Err()
 }
 
 // trajectory is the run as the denoiser sees it.
 func (r Run) trajectory() model.Trajectory {
-	t := model.Trajectory{Grid: r.Grid, Guidance: r.Embedded, Texts: []model.Conditioning{r.Positive}}
+	t := model.Trajectory{Grid: r.Grid, Guidance: r.Embedded, Texts: []model.Conditioning{r.Positive}, Cache: r.Cache}
 	if !r.Negative.None() {
 		t.Texts = append(t.Texts, r.Negative)
 	}
@@ -91,17 +103,18 @@ func set(gates []Gate, on bool) {
 	}
 }
 
-// finite looks for NaN after every step, so that a broken night ends at once.
-func finite(b tensor.Backend, x tensor.Tensor, step int) error {
+// fetch looks at the latents after every step, so that a broken night ends at
+// once.
+func fetch(b tensor.Backend, x tensor.Tensor, step int) ([]float32, error) {
 	host := make([]float32, x.Rows*x.Cols)
 	b.Download(host, x)
 	if err := b.Err(); err != nil {
-		return err
+		return nil, err
 	}
 	if !Finite(host) {
-		return &NotFinite{fmt.Sprintf("the latents after step %d", step+1)}
+		return nil, &NotFinite{fmt.Sprintf("the latents after step %d", step+1)}
 	}
-	return nil
+	return host, nil
 }
 
 // Finite reports whether no value is NaN or Inf.

@@ -24,7 +24,8 @@ type script struct {
 	steps      []int  // that were evaluated
 	gates      []bool // the gate at each
 	answers    int
-	open       bool // between Start and End
+	cached     []model.Cached // what each step says
+	open       bool           // between Start and End
 }
 
 func (s *script) Start(t model.Trajectory) (model.Evaluator, error) {
@@ -36,20 +37,23 @@ func (s *script) Ready(context.Context, int) error { return nil }
 
 func (s *script) End() { s.open = false }
 
-func (s *script) Velocity(ctx context.Context, dst []tensor.Tensor, _ tensor.Tensor, i int) error {
+func (s *script) Velocity(ctx context.Context, dst []tensor.Tensor, _ tensor.Tensor, i int) (model.Cached, error) {
 	if err := ctx.Err(); err != nil {
-		return err
+		return model.Cached{}, err
 	}
 	s.steps, s.gates = append(s.steps, i), append(s.gates, s.gate.on)
 	for _, to := range dst {
 		v, err := s.answer(s.answers)
 		if err != nil {
-			return err
+			return model.Cached{}, err
 		}
 		s.answers++
 		s.backend.Upload(to, slices.Repeat([]float32{v}, to.Rows*to.Cols))
 	}
-	return nil
+	if i < len(s.cached) {
+		return s.cached[i], nil
+	}
+	return model.Cached{}, nil
 }
 
 // switched is an adapter that remembers whether it is on.
@@ -88,7 +92,7 @@ func matrix(t *testing.T, b tensor.Backend, rows, cols int) tensor.Tensor {
 
 func (s *stage) denoise(ctx context.Context) ([]sampler.Progress, error) {
 	var done []sampler.Progress
-	err := sampler.Denoise(ctx, s.backend, s.denoiser, s.x, s.run, func(p sampler.Progress) { done = append(done, p) })
+	_, err := sampler.Denoise(ctx, s.backend, s.denoiser, s.x, s.run, func(p sampler.Progress) { done = append(done, p) })
 	return done, err
 }
 
@@ -172,6 +176,26 @@ func TestWithoutANegative(t *testing.T) {
 	s.run.CFG = 7
 	if _, err := s.denoise(context.Background()); err != nil || s.latents(t) != -1 || s.denoiser.answers != 1 {
 		t.Errorf("latents %g after %d evaluations (%v), want -1 after one", s.latents(t), s.denoiser.answers, err)
+	}
+}
+
+// TestReuse: what two steps overlooked is their change times their way, and
+// the error is relative to the latents that come out.
+func TestReuse(t *testing.T) {
+	velocities := []float32{2, -4, 8, -16}
+	s := newStage(t, func(i int) (float32, error) { return velocities[i], nil }, sampler.Schedule{1, 0.75, 0.5, 0.25, 0}, sampler.Off())
+	s.run.Cache = 0.25
+	s.denoiser.cached = []model.Cached{{}, {Hit: true, Change: 0.125}, {Change: 0.5}, {Hit: true, Change: 0.25}}
+	reuse, err := sampler.Denoise(context.Background(), s.backend, s.denoiser, s.x, s.run, func(sampler.Progress) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.denoiser.trajectory.Cache != 0.25 {
+		t.Errorf("the trajectory has the threshold %g", s.denoiser.trajectory.Cache)
+	}
+	// The latents go -0.5, 1, -2 and 4, to 2.5.
+	if want := (sampler.Reuse{Steps: 2, Error: (0.125*1 + 0.25*4) / 2.5}); reuse.Steps != want.Steps || math.Abs(reuse.Error-want.Error) > 1e-9 {
+		t.Errorf("%+v, want %+v", reuse, want)
 	}
 }
 

@@ -134,7 +134,7 @@ func (r *Run) Try(ctx context.Context, t *testing.T, b tensor.Backend, m model.D
 		return velocity, err
 	}
 	defer e.End()
-	err = e.Velocity(ctx, []tensor.Tensor{dst}, x, 0)
+	_, err = e.Velocity(ctx, []tensor.Tensor{dst}, x, 0)
 	b.Download(velocity.Values, dst)
 	return velocity, err
 }

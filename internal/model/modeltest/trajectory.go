@@ -38,9 +38,15 @@ func (g Golden) Along(t *testing.T, b tensor.Backend, steps, tempered, texts int
 	return way
 }
 
-// Velocities takes m through all steps, from the same latents in each, and
-// returns each text's velocity in each step. before is called first.
-func (w Trajectory) Velocities(t *testing.T, m model.Denoiser, before func(step int)) [][][]float32 {
+// evaluated is what a step gave.
+type evaluated struct {
+	velocities [][]float32 // one for each text
+	cached     model.Cached
+}
+
+// follow takes m through all steps, from the same latents in each. before is
+// called before each.
+func (w Trajectory) follow(t *testing.T, m model.Denoiser, before func(step int)) []evaluated {
 	t.Helper()
 	e, err := m.Start(w.Trajectory)
 	if err != nil {
@@ -52,16 +58,18 @@ func (w Trajectory) Velocities(t *testing.T, m model.Denoiser, before func(step 
 	for range w.Texts {
 		dst = append(dst, w.b.Scratch(w.X.Rows, w.X.Cols, tensor.F32))
 	}
-	found := make([][][]float32, len(w.Steps))
+	found := make([]evaluated, len(w.Steps))
 	for i := range w.Steps {
 		before(i)
-		if err := e.Velocity(t.Context(), dst, w.X, i); err != nil {
+		cached, err := e.Velocity(t.Context(), dst, w.X, i)
+		if err != nil {
 			t.Fatal(err)
 		}
+		found[i].cached = cached
 		for _, v := range dst {
 			host := make([]float32, v.Rows*v.Cols)
 			w.b.Download(host, v)
-			found[i] = append(found[i], host)
+			found[i].velocities = append(found[i].velocities, host)
 		}
 	}
 	return found
@@ -81,17 +89,17 @@ func Alone(t *testing.T, pattern string, open Opener, layer string) {
 				*gate = 1
 			}
 		}
-		together := way.Velocities(t, m, switched)
-		closed := way.Velocities(t, m, func(int) { *gate = 0 })
+		together := way.follow(t, m, switched)
+		closed := way.follow(t, m, func(int) { *gate = 0 })
 		for i := range way.Steps {
 			for k := range way.Texts {
 				single := way
 				single.Steps, single.Texts = way.Steps[i:i+1], way.Texts[k:k+1]
-				alone := single.Velocities(t, m, func(int) { switched(i) })
-				if !slices.Equal(together[i][k], alone[0][0]) {
+				alone := single.follow(t, m, func(int) { switched(i) })
+				if !slices.Equal(together[i].velocities[k], alone[0].velocities[0]) {
 					t.Fatalf("step %d, text %d: the velocity is another where the step is alone", i, k)
 				}
-				if acts := !slices.Equal(together[i][k], closed[i][k]); acts != (i < 3) {
+				if acts := !slices.Equal(together[i].velocities[k], closed[i].velocities[k]); acts != (i < 3) {
 					t.Errorf("step %d, text %d: the adapter acts: %v", i, k, acts)
 				}
 			}
@@ -107,7 +115,7 @@ func Once(t *testing.T, pattern string, open Opener) {
 		for i := range needs {
 			spy := &Spy{Backend: opstest.NewReference()}
 			m := golden.Open(t, open, spy, tensor.F32)
-			golden.Along(t, spy, 3, 3, i+1).Velocities(t, m, func(int) { needs[i] = append(needs[i], spy.Needs) })
+			golden.Along(t, spy, 3, 3, i+1).follow(t, m, func(int) { needs[i] = append(needs[i], spy.Needs) })
 			if attended := needs[i][2] - needs[i][1]; attended < 3 {
 				t.Errorf("%s: a step needs %d groups", golden.Name, attended)
 			}

@@ -9,9 +9,10 @@ import (
 )
 
 // Course is what the evaluators of all families keep along a trajectory: the
-// vectors of its steps.
+// vectors of its steps, and the cache, if there is one.
 type Course struct {
 	model.Trajectory
+	Cache       *Cache
 	backend     tensor.Backend
 	conditioner *Conditioner
 	moment      func(model.Step, model.Conditioning) Moment
@@ -19,13 +20,19 @@ type Course struct {
 	ready       []bool        // steps whose rows are there
 }
 
-// Start begins a course on b. moment is how a family sees a step and a text.
-func (c *Conditioner) Start(b tensor.Backend, t model.Trajectory, moment func(model.Step, model.Conditioning) Moment) (*Course, error) {
+// Start begins a course on b, with activations in format d. moment is how a
+// family sees a step and a text.
+func (c *Conditioner) Start(b tensor.Backend, d tensor.DType, t model.Trajectory, moment func(model.Step, model.Conditioning) Moment) (*Course, error) {
 	table, err := b.New(len(t.Steps)*len(t.Texts), c.columns, tensor.F32)
 	if err != nil {
 		return nil, fmt.Errorf("make room for the modulation of %d steps: %w", len(t.Steps), err)
 	}
-	return &Course{Trajectory: t, backend: b, conditioner: c, moment: moment, table: table, ready: make([]bool, len(t.Steps))}, nil
+	cache, err := NewCache(b, t.Cache, len(t.Texts), t.Grid.Rows(), c.width, d)
+	if err != nil {
+		b.Free(table)
+		return nil, err
+	}
+	return &Course{Trajectory: t, Cache: cache, backend: b, conditioner: c, moment: moment, table: table, ready: make([]bool, len(t.Steps))}, nil
 }
 
 // Ready computes the vectors of step i and of those after it that have the
@@ -64,5 +71,8 @@ func (c *Course) Vectors(i int) tensor.Tensor {
 	return rows
 }
 
-// End gives back the table.
-func (c *Course) End() { c.backend.Free(c.table) }
+// End gives back its memory.
+func (c *Course) End() {
+	c.backend.Free(c.table)
+	c.Cache.Free(c.backend)
+}

@@ -48,7 +48,7 @@ func TestTrueSizes(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", c.name, err)
 		}
-		if err := e.Velocity(t.Context(), []tensor.Tensor{state(grid.Rows(), 64)}, state(grid.Rows(), 64), 0); err != nil {
+		if _, err := e.Velocity(t.Context(), []tensor.Tensor{state(grid.Rows(), 64)}, state(grid.Rows(), 64), 0); err != nil {
 			t.Errorf("%s: %v", c.name, err)
 		}
 		if calls := b.Verbs()["Attention"].Calls; calls != c.attentions {

@@ -39,6 +39,12 @@ func TestStepsAlone(t *testing.T) {
 
 func TestTextsShareWeights(t *testing.T) { modeltest.Once(t, goldens, open) }
 
+func TestCache(t *testing.T) {
+	modeltest.Cache(t, goldens, open, "pos_embed", "transformer_blocks.0.visual")
+}
+
+func TestCacheOfTheSame(t *testing.T) { modeltest.CacheOfTheSame(t, goldens, open) }
+
 func TestFullWidth(t *testing.T) {
 	dir := os.Getenv("TACA_FULLWIDTH")
 	if dir == "" {

@@ -27,7 +27,7 @@ func (m *Model) Start(t model.Trajectory) (model.Evaluator, error) {
 	if err := m.first.visual.accept(t.Grid); err != nil {
 		return nil, err
 	}
-	course, err := m.conditioner.Start(m.backend, t, func(step model.Step, text model.Conditioning) nn.Moment {
+	course, err := m.conditioner.Start(m.backend, m.format, t, func(step model.Step, text model.Conditioning) nn.Moment {
 		return nn.Moment{Time: step.Sigma * 1000, Pooled: text.Pooled}
 	})
 	if err != nil {
@@ -42,28 +42,45 @@ func (e *evaluator) Ready(ctx context.Context, i int) error {
 }
 
 // Velocity implements model.Evaluator.
-func (e *evaluator) Velocity(ctx context.Context, dst []tensor.Tensor, x tensor.Tensor, i int) error {
+func (e *evaluator) Velocity(ctx context.Context, dst []tensor.Tensor, x tensor.Tensor, i int) (model.Cached, error) {
+	var cached model.Cached
 	if err := e.Ready(ctx, i); err != nil {
-		return err
+		return cached, err
 	}
 	m, o := e.model, e.model.backend
 	defer o.Release(o.Mark())
 	m.first.weights.Need(m.weights(0))
 	passes := e.begin(x, i)
+	visual := make([]tensor.Tensor, len(passes))
+	for t, p := range passes {
+		visual[t] = p.joint.In(p.spec.Visual)
+	}
+
+	e.Cache.Before(o, visual, e.Steps[i].Gamma)
 	for k, b := range m.blocks {
 		if err := ctx.Err(); err != nil {
-			return err
+			return cached, err
 		}
 		b.weights.Need(m.weights(k + 1))
 		for _, p := range passes {
 			b.forward(o, p.joint, p.vectors, p.spec)
 		}
+		if k > 0 {
+			continue
+		}
+		if cached = e.Cache.After(o, visual); cached.Hit {
+			break
+		}
 	}
+	if !cached.Hit {
+		e.Cache.Keep(o, visual)
+	}
+
 	m.last.weights.Need(m.first.weights)
 	for t, p := range passes {
-		m.last.forward(o, dst[t], p.joint.In(p.spec.Visual), p.vectors)
+		m.last.forward(o, dst[t], visual[t], p.vectors)
 	}
-	return o.Err()
+	return cached, o.Err()
 }
 
 // pass is one text's way through the blocks in one step. All texts go through
