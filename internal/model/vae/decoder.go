@@ -18,6 +18,7 @@ type Decoder struct {
 	format  tensor.DType // of activations
 	backend tensor.Backend
 	binder  *nn.Binder
+	bands   banding
 
 	postQuant mix // where the config has it
 	first     conv
@@ -40,7 +41,7 @@ func Open(c Config, source checkpoint.Source, b tensor.Backend, d tensor.DType) 
 		return nil, err
 	}
 	w := nn.NewBinder(canonical(source), b)
-	m := &Decoder{config: c, format: d, backend: b, binder: w}
+	m := &Decoder{config: c, format: d, backend: b, binder: w, bands: usualBands}
 	if c.PostQuant {
 		m.postQuant.bind(w, "post_quant_conv", c.LatentChannels, c.LatentChannels)
 	}
@@ -61,7 +62,11 @@ func (m *Decoder) bind(w *nn.Binder, c Config) {
 	for i := range c.Widths {
 		at := len(c.Widths) - 1 - i
 		b := &upBlock{}
-		b.bind(w.In(fmt.Sprintf("up_blocks.%d", i)), c.Widths[at], width, at == 0, c)
+		next := 0
+		if at > 0 {
+			next = c.Widths[at-1]
+		}
+		b.bind(w.In(fmt.Sprintf("up_blocks.%d", i)), c.Widths[at], width, next, c)
 		m.stages = append(m.stages, b)
 		width = c.Widths[at]
 	}
@@ -85,7 +90,7 @@ func (m *Decoder) Decode(ctx context.Context, latents tensor.Tensor, grid tensor
 	defer o.Release(o.Mark())
 
 	m.binder.Weights().Need(nil)
-	c := newCanvas(o, m.config, grid, m.format)
+	c := newCanvas(o, m.config, grid, m.format, m.bands)
 	m.enter(o, c, latents)
 	for _, s := range m.stages {
 		if err := ctx.Err(); err != nil {

@@ -36,23 +36,24 @@ func (r *resnet) forward(o tensor.Ops, c *canvas) {
 
 // keep adds to a picture whose number of channels stays.
 func (r *resnet) keep(o tensor.Ops, c *canvas) {
-	x, h, g := c.x(), cut(c.work, c.grid, r.in), cut(c.side, c.grid, r.out)
-	r.norm1.apply(o, h, x, tensor.SiLU)
-	r.conv1.apply(o, g, h, c.grid)
-	r.norm2.apply(o, g, g, tensor.SiLU)
-	r.conv2.apply(o, h, g, c.grid)
-	o.GatedAdd(x, h, tensor.Tensor{})
+	x, room := c.x(), c.bands.margin(c.grid, r.in, r.out)
+	normed, h := c.spare(room, r.in), c.spare(0, r.out)
+	r.norm1.apply(o, normed, x, tensor.SiLU)
+	r.conv1.slide(o, c, h, func(b band) tensor.Tensor { return lines(normed, c.grid, b.from, b.upto) })
+	r.norm2.apply(o, h, h, tensor.SiLU)
+	r.conv2.add(o, c, x, h, c.spare(c.grid.Rows()*r.out, r.out))
 }
 
 // change gives the picture another number of channels. The shortcut is taken
 // first, so that the rest can overwrite the picture.
 func (r *resnet) change(o tensor.Ops, c *canvas) {
-	x, h, short := c.x(), cut(c.work, c.grid, r.out), cut(c.side, c.grid, r.out)
+	x, short := c.x(), c.spare(0, r.out)
 	r.shortcut.apply(o, short, x)
 	r.norm1.apply(o, x, x, tensor.SiLU)
-	r.conv1.apply(o, h, x, c.grid)
+	sheet := c.sheets[c.front]
+	h := cut(sheet, 0, c.grid, r.out)
+	r.conv1.slide(o, c, h, func(b band) tensor.Tensor { return lines(x, c.grid, b.from, b.upto) })
 	r.norm2.apply(o, h, h, tensor.SiLU)
-	c.width = r.out
-	r.conv2.apply(o, c.x(), h, c.grid)
-	o.GatedAdd(c.x(), short, tensor.Tensor{})
+	r.conv2.add(o, c, short, h, cut(sheet, c.grid.Rows()*r.out, c.grid, r.out))
+	c.turn(0, r.out)
 }
