@@ -7,12 +7,14 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"taca/internal/mapping"
 )
 
 // File is one safetensors file, mapped into memory. It is a Source.
 type File struct {
 	path     string
-	mapping  []byte // to unmap; nil for bytes given
+	mapping  *mapping.File // nil for bytes given
 	names    []string
 	tensors  map[string]Raw
 	metadata map[string]string
@@ -20,16 +22,16 @@ type File struct {
 
 // OpenFile maps a safetensors file and checks its header. Errors are *Error.
 func OpenFile(path string) (*File, error) {
-	data, err := mapFile(path)
+	mapped, err := mapFile(path)
 	if err != nil {
 		return nil, &Error{Path: path, Problem: bare(err).Error()}
 	}
-	f, err := OpenBytes(path, data)
+	f, err := OpenBytes(path, mapped.Bytes())
 	if err != nil {
-		_ = unix.Munmap(data) // the first error is the one to tell
+		_ = mapped.Close() // the first error is the one to tell
 		return nil, err
 	}
-	f.mapping = data
+	f.mapping = mapped
 	return f, nil
 }
 
@@ -53,24 +55,25 @@ func OpenBytes(name string, data []byte) (*File, error) {
 	return f, nil
 }
 
-func mapFile(path string) ([]byte, error) {
+func mapFile(path string) (*mapping.File, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0) // a pipe without a writer would wait for one
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
 	info, err := f.Stat()
 	switch {
 	case err != nil:
-		return nil, err
 	case !info.Mode().IsRegular():
-		return nil, errors.New("is no regular file")
+		err = errors.New("is no regular file")
 	case info.Size() == 0:
-		return nil, errors.New("is empty: download it again")
+		err = errors.New("is empty: download it again")
 	case info.Size() > math.MaxInt:
-		return nil, errors.New("is too large for this machine's address space")
+		err = errors.New("is too large for this machine's address space")
+	default:
+		return mapping.Map(f, int(info.Size()))
 	}
-	return unix.Mmap(int(f.Fd()), 0, int(info.Size()), unix.PROT_READ, unix.MAP_SHARED)
+	f.Close()
+	return nil, err
 }
 
 // bare is err without operation and path, which the message has already.
@@ -99,10 +102,10 @@ func (f *File) String() string { return f.path }
 
 // Close unmaps the file. Windows of it must not be used afterwards.
 func (f *File) Close() error {
-	mapping := f.mapping
+	mapped := f.mapping
 	f.mapping, f.tensors = nil, nil
-	if mapping == nil {
+	if mapped == nil {
 		return nil
 	}
-	return unix.Munmap(mapping)
+	return mapped.Close()
 }
