@@ -38,6 +38,7 @@ type Settings struct {
 	Threads   int      `yaml:"threads"`
 	Offload   string   `yaml:"offload"`
 	VRAMLimit string   `yaml:"vram_limit"` // "12GiB"; none: what is free
+	RAMLimit  string   `yaml:"ram_limit"`  // the same of the processor's memory
 	Output    string   `yaml:"output"`
 }
 

@@ -23,6 +23,7 @@ func openBackend(h hardware) (tensor.Backend, error) {
 		if err != nil {
 			return nil, deviceError{err}
 		}
+		b.Limit(h.room.Bytes, h.room.Cache)
 		return b, nil
 	}
 	return nil, usagef("device %q is unknown: use auto, cpu, cuda or cuda:i", h.device)

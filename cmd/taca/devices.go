@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"taca/internal/ram"
 	"taca/internal/residency"
 )
 
@@ -24,7 +25,7 @@ func newDevicesCommand(a *app) *cobra.Command {
 				return err
 			}
 			defer b.Close()
-			d := devices{processor{b.Name(), instructionSets(), runtime.NumCPU(), freeMemory()}, listCards()}
+			d := devices{processor{b.Name(), instructionSets(), runtime.NumCPU(), ram.Free().Bytes}, listCards()}
 			if asJSON {
 				return json.NewEncoder(a.stdout).Encode(d)
 			}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"taca/configs"
+	"taca/internal/ram"
 	"taca/internal/residency"
 	"taca/internal/tensor"
 )
@@ -16,6 +17,7 @@ type hardware struct {
 	threads int    // of the processor; 0 is all
 	offload residency.Mode
 	memory  int // bytes of a card; 0 is what is free
+	room    ram.Room
 }
 
 func hardwareOf(s configs.Settings) (hardware, error) {
@@ -23,8 +25,12 @@ func hardwareOf(s configs.Settings) (hardware, error) {
 	if err != nil {
 		return hardware{}, usageError{err}
 	}
-	bytes, err := parseSize("--vram-limit", s.VRAMLimit)
-	return hardware{s.Device, s.Threads, mode, bytes}, err
+	card, err := parseSize("--vram-limit", s.VRAMLimit)
+	if err != nil {
+		return hardware{}, err
+	}
+	most, err := parseSize("--ram-limit", s.RAMLimit)
+	return hardware{s.Device, s.Threads, mode, card, ram.Free().Within(most, "--ram-limit")}, err
 }
 
 // open opens the device that settings name.

@@ -132,7 +132,7 @@ func (o *outlook) measure(ctx context.Context, a *app, m *pipeline.Model, r pipe
 		where.memory = card.Capacity()
 		o.Card = placeOnCard(o.Parts, where)
 	} else {
-		o.Free = freeMemory()
+		o.Free = where.room.Bytes
 		o.Fits = fits(*o)
 	}
 	o.Seconds = o.FLOPs / speed(b, d)

@@ -61,6 +61,9 @@ func (f *settingFlags) device(c *cobra.Command) {
 	flag(f, "vram-limit", func(s *configs.Settings) *string { return &s.VRAMLimit }, func(p *string) {
 		fl.StringVar(p, "vram-limit", "", "`size` of a card's memory to use at most, such as 12GiB (default: what is free)")
 	})
+	flag(f, "ram-limit", func(s *configs.Settings) *string { return &s.RAMLimit }, func(p *string) {
+		fl.StringVar(p, "ram-limit", "", "`size` of memory to use at most on the processor, where weights that do not fit are read again in every step (default: what is free, control groups and ulimit considered)")
+	})
 }
 
 // dtype registers the format of activations.

@@ -1,10 +1,6 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
-	"fmt"
-	"os"
 	"time"
 
 	"taca/internal/tensor"
@@ -29,20 +25,4 @@ func speed(b tensor.Backend, d tensor.DType) float64 {
 		runs++
 	}
 	return float64(runs) * 2 * rows * width * width / time.Since(start).Seconds()
-}
-
-// freeMemory is what the operating system would give to a new program, in
-// bytes; 0 where it does not say.
-func freeMemory() int {
-	data, err := os.ReadFile("/proc/meminfo")
-	if err != nil {
-		return 0
-	}
-	for lines := bufio.NewScanner(bytes.NewReader(data)); lines.Scan(); {
-		var kib int
-		if _, err := fmt.Sscanf(lines.Text(), "MemAvailable: %d kB", &kib); err == nil {
-			return kib << 10
-		}
-	}
-	return 0
 }

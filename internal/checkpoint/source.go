@@ -1,5 +1,7 @@
 package checkpoint
 
+import "taca/internal/mapping"
+
 // Raw is one tensor as the file holds it.
 type Raw struct {
 	Shape []int  // row-major, outermost first
@@ -14,6 +16,14 @@ func (r Raw) Elements() int {
 		n *= d
 	}
 	return n
+}
+
+// Leave takes the pages of r out of the program's memory, if they are a file's:
+// what was wanted of them has been copied.
+func (r Raw) Leave() {
+	if window, mapped := mapping.Find(r.Bytes); mapped {
+		window.Leave()
+	}
 }
 
 // Source finds tensors by their canonical (diffusers) names. It is the seam

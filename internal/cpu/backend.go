@@ -24,7 +24,7 @@ type Backend struct {
 	inner   *memory // see innerProduct
 	packed  packing
 	owned   map[*memory]bool
-	groups  map[*group]bool
+	weights residence
 	err     error
 }
 
@@ -56,7 +56,7 @@ func open(threads int, k *kernels) (*Backend, error) {
 		return nil, err
 	}
 	return &Backend{kernels: k, pool: p, scratch: &memory{}, inner: &memory{}, packed: packing{memory: &memory{}},
-		owned: map[*memory]bool{}, groups: map[*group]bool{}}, nil
+		owned: map[*memory]bool{}}, nil
 }
 
 // Name says which instruction set runs on how many threads.
@@ -93,7 +93,7 @@ func (b *Backend) Reserve(bytes int) error {
 		return err
 	}
 	old := b.scratch
-	b.scratch = m
+	b.scratch, b.weights.placed = m, false
 	return old.release()
 }
 
@@ -144,6 +144,7 @@ func (b *Backend) Sync() error { return b.err }
 
 // Close stops the workers and frees all memory.
 func (b *Backend) Close() error {
+	b.weights.close()
 	errs := []error{b.pool.close(), b.scratch.release(), b.inner.release(), b.packed.memory.release()}
 	for _, s := range b.spilled {
 		errs = append(errs, s.mem.release())
@@ -151,7 +152,7 @@ func (b *Backend) Close() error {
 	for m := range b.owned {
 		errs = append(errs, m.release())
 	}
-	b.owned, b.groups, b.spilled = nil, nil, nil
+	b.owned, b.spilled = nil, nil
 	return errors.Join(errs...)
 }
 

@@ -17,7 +17,10 @@ type Backend struct {
 	peakState int
 }
 
-var _ tensor.Backend = (*Backend)(nil)
+var (
+	_ tensor.Backend = (*Backend)(nil)
+	_ tensor.Dry     = (*Backend)(nil)
+)
 
 // Count is what all calls of one verb add up to. FLOPs counts a multiplication
 // and an addition as two, and an activation or a logit's exponential as none.
@@ -59,6 +62,9 @@ func (b *Backend) PeakState() int { return b.peakState }
 // PeakScratch is the greatest height of the scratch arena in bytes: what
 // Reserve must be given before the same verbs run on a device.
 func (b *Backend) PeakScratch() int { return b.arena.Peak() }
+
+// Dry makes b a tensor.Dry.
+func (b *Backend) Dry() {}
 
 // Name is "dry".
 func (b *Backend) Name() string { return "dry" }

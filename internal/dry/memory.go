@@ -3,6 +3,7 @@ package dry
 import (
 	"fmt"
 
+	"taca/internal/mapping"
 	"taca/internal/tensor"
 )
 
@@ -27,6 +28,7 @@ type group struct {
 	bound   []*memory
 	sizes   []int // of all that was ever bound
 	seldom  bool
+	copied  int // bytes of that which are no window of a mapped file
 }
 
 // NewGroup makes an empty group.
@@ -48,6 +50,16 @@ func (b *Backend) Groups(seldom bool) [][]int {
 	return all
 }
 
+// Copied is, of every group's bytes, those that are no windows of mapped files:
+// weights made on the way from the file, or read into memory.
+func (b *Backend) Copied() []int {
+	all := make([]int, len(b.groups))
+	for i, g := range b.groups {
+		all[i] = g.copied
+	}
+	return all
+}
+
 // Bind counts a matrix; raw may be nil.
 func (g *group) Bind(raw []byte, rows, cols int, d tensor.DType) (tensor.Tensor, error) {
 	m := &memory{elements: rows * d.RowBytes(cols) / d.Size(), dtype: d}
@@ -58,6 +70,9 @@ func (g *group) Bind(raw []byte, rows, cols int, d tensor.DType) (tensor.Tensor,
 	}
 	g.bound = append(g.bound, m)
 	g.sizes = append(g.sizes, m.Bytes())
+	if _, mapped := mapping.Find(raw); !mapped {
+		g.copied += m.Bytes()
+	}
 	return tensor.Weights(m, rows, cols, d), nil
 }
 

@@ -16,7 +16,7 @@ const module = "taca/"
 var mayImport = map[string][]string{
 	"internal/tensor":            {},
 	"internal/tensor/opstest":    {"internal/tensor"},
-	"internal/dry":               {"internal/tensor"},
+	"internal/dry":               {"internal/tensor", "internal/mapping"},
 	"internal/cpu":               {"internal/tensor", "internal/mapping", "internal/residency"},
 	"internal/cuda":              {"internal/tensor", "internal/cuda/driver", "internal/residency", "kernels"},
 	"internal/cuda/driver":       {},
@@ -25,6 +25,7 @@ var mayImport = map[string][]string{
 	"kernels":                    {},
 	"internal/atomicfile":        {},
 	"internal/mapping":           {},
+	"internal/ram":               {},
 	"internal/checkpoint":        {"internal/tensor", "internal/atomicfile", "internal/mapping"},
 	"internal/quantise":          {"internal/tensor", "internal/checkpoint"},
 	"internal/trace":             {"internal/tensor", "internal/checkpoint"},

@@ -42,6 +42,7 @@ func (s *Source) Tensor(name string) (checkpoint.Raw, bool) {
 	out := checkpoint.Raw{Shape: raw.Shape, Type: s.format.String()}
 	if s.bytes {
 		out.Bytes = convert(raw, from, s.format)
+		raw.Leave()
 	}
 	return out, true
 }

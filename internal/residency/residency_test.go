@@ -117,3 +117,28 @@ func TestParseMode(t *testing.T) {
 		t.Error("disk was taken for a mode")
 	}
 }
+
+// TestOnHost never refuses: what does not fit is read again and again.
+func TestOnHost(t *testing.T) {
+	groups := []int{100 << 20, 300 << 20, 0, 300 << 20, 100 << 20}
+	for _, c := range []struct {
+		memory, taken, most int
+		streams             bool
+	}{
+		{0, 1 << 40, 800 << 20, false},
+		{HostReserve + 800<<20, 0, 800 << 20, false},
+		{HostReserve + 900<<20, 100 << 20, 800 << 20, false},
+		{HostReserve + 900<<20, 101 << 20, 200 << 20, true},
+		{HostReserve + 700<<20, 0, 100 << 20, true},
+		{HostReserve + 600<<20, 0, 0, true},
+		{1, 0, 0, true},
+	} {
+		p := OnHost(groups, c.memory, c.taken)
+		if p.ResidentBytes() > c.most || (p.StreamedBytes() > 0) != c.streams || len(p.Resident) != len(groups) || !p.Resident[2] {
+			t.Errorf("%d bytes, %d taken: %+v, want at most %d to stay", c.memory, c.taken, p, c.most)
+		}
+		if p.ResidentBytes()+p.StreamedBytes() != 800<<20 {
+			t.Errorf("%d bytes: %d stay and %d do not", c.memory, p.ResidentBytes(), p.StreamedBytes())
+		}
+	}
+}

@@ -30,6 +30,11 @@ type Backend interface {
 	Close() error
 }
 
+// Dry is a backend that never looks at weights: nil stands for those that would
+// have to be made first, by putting what a file holds into another order or
+// format.
+type Dry interface{ Dry() }
+
 // Group is weights that arrive and leave together: one block, or one encoder.
 type Group interface {
 	// Bind gives the backend a row-major matrix as the checkpoint holds it.

@@ -141,7 +141,7 @@ func (b *Binder) bind(t *tensor.Tensor, name string, shape []int, rows, cols int
 	}
 	data := raw.Bytes
 	if order != nil {
-		data = reorder(data, order, rows, d.Size())
+		data = b.reordered(raw, order, rows, d)
 	}
 	*t = b.hand(full, data, rows, cols, d)
 }
@@ -153,6 +153,15 @@ func (b *Binder) hand(full string, data []byte, rows, cols int, d tensor.DType) 
 		b.defects.Device = fmt.Errorf("bind %s: %w", full, err)
 	}
 	return t
+}
+
+// reordered is raw in another order, or nil for a backend that would not look.
+func (b *Binder) reordered(raw checkpoint.Raw, order []int, rows int, d tensor.DType) []byte {
+	if _, dry := b.backend.(tensor.Dry); dry {
+		return nil
+	}
+	defer raw.Leave()
+	return reorder(raw.Bytes, order, rows, d.Size())
 }
 
 // reorder permutes the elements of each row.
