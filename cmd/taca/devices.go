@@ -25,7 +25,7 @@ func newDevicesCommand(a *app) *cobra.Command {
 				return err
 			}
 			defer b.Close()
-			d := devices{processor{b.Name(), instructionSets(), runtime.NumCPU(), ram.Free().Bytes}, listCards()}
+			d := devices{processor{b.Name(), instructionSets(), runtime.NumCPU(), ram.Available()}, listCards()}
 			if asJSON {
 				return json.NewEncoder(a.stdout).Encode(d)
 			}

@@ -18,6 +18,7 @@ import (
 	"taca/internal/atomicfile"
 	"taca/internal/picture"
 	"taca/internal/pipeline"
+	"taca/internal/ram"
 	"taca/internal/sampler"
 	"taca/internal/tensor"
 )
@@ -215,7 +216,8 @@ func (g *generation) report(path string, r record) error {
 		Path string `json:"path"`
 		record
 		Seconds timings `json:"seconds"`
-	}{path, r, g.times.since(g.started)})
+		Peak    int     `json:"peak_resident_bytes,omitempty"` // of the process, so far
+	}{path, r, g.times.since(g.started), ram.Peak()})
 	if err != nil {
 		return err
 	}

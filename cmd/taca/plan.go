@@ -57,11 +57,12 @@ type outlook struct {
 	Parts   pipeline.Plan `json:"parts"`
 	Weights int           `json:"weight_bytes"`
 	Scratch int           `json:"scratch_bytes"`
-	FLOPs   float64       `json:"flops"`
 	Free    int           `json:"free_bytes,omitempty"`
+	FLOPs   float64       `json:"flops"`
 	Fits    string        `json:"fits,omitempty"`
 	Seconds float64       `json:"seconds,omitempty"` // at the measured speed of this machine
 	Card    *cardPlan     `json:"card,omitempty"`
+	Host    *hostPlan     `json:"host,omitempty"`
 }
 
 func runPlan(ctx context.Context, a *app, s configs.Settings, vram int, asJSON bool) error {
@@ -131,9 +132,10 @@ func (o *outlook) measure(ctx context.Context, a *app, m *pipeline.Model, r pipe
 	if card, ok := b.(interface{ Capacity() int }); ok {
 		where.memory = card.Capacity()
 		o.Card = placeOnCard(o.Parts, where)
-	} else {
+	} else if p, ok := b.(ownMemory); ok {
 		o.Free = where.room.Bytes
-		o.Fits = fits(*o)
+		o.Host = placeOnHost(o.Parts, m.InProgram(), r, d, p, where.room)
+		o.Fits = o.Host.verdict()
 	}
 	o.Seconds = o.FLOPs / speed(b, d)
 	return b.Err()
@@ -167,39 +169,18 @@ func planFolder(name string) (*checkpoint.Folder, error) {
 	return checkpoint.NewFolder(files, preset.About+" (weights not on this machine, bf16 assumed)"), nil
 }
 
-// fits compares a plan with the machine. Weights are mapped, not loaded: what
-// the steps need again and again is the transformer's; the operating system
-// drops and reads it again where memory is short.
-func fits(o outlook) string {
-	again := 0
-	for _, c := range o.Parts {
-		if c.Runs >= o.Steps {
-			again = max(again, c.Weights)
-		}
-	}
-	switch {
-	case o.Free == 0:
-		return "unknown"
-	case again+o.Scratch <= o.Free:
-		return "yes"
-	case o.Scratch <= o.Free:
-		return "yes, but weights are read from disk in every step"
-	}
-	return "no"
-}
-
 func (o outlook) print(a *app) error {
 	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "%s, %d×%d, %d steps, %s\n", o.Model, o.Width, o.Height, o.Steps, o.DType)
-	fmt.Fprintln(w, "part\tweights\tscratch\tTFLOP a run\truns")
-	for _, c := range o.Parts {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%.3f\t%d\n", c.Part, residency.Text(c.Weights), residency.Text(c.Scratch+c.State), c.FLOPs/1e12, c.Runs)
+	fmt.Fprintln(w, "part\tweights\tscratch\tTFLOP a run\truns"+o.Host.column("resident", -1))
+	for i, c := range o.Parts {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%.3f\t%d%s\n", c.Part, residency.Text(c.Weights), residency.Text(c.Scratch+c.State), c.FLOPs/1e12, c.Runs, o.Host.column("", i))
 	}
-	fmt.Fprintf(w, "in all\t%s\t%s\t%.3f\t\n", residency.Text(o.Weights), residency.Text(o.Scratch), o.FLOPs/1e12)
+	fmt.Fprintf(w, "in all\t%s\t%s\t%.3f\t%s\n", residency.Text(o.Weights), residency.Text(o.Scratch), o.FLOPs/1e12, o.Host.column("", len(o.Parts)))
 	if o.Card != nil {
 		o.Card.print(w)
 	} else {
-		fmt.Fprintf(w, "fits in %s of free memory: %s\n", residency.Text(o.Free), o.Fits)
+		fmt.Fprintf(w, "fits in %s (%s): %s\n", residency.Text(o.Host.Memory), o.Host.By, o.Fits)
 	}
 	if o.Seconds > 0 {
 		fmt.Fprintf(w, "time on this machine: about %s a picture\n", duration(o.Seconds))

@@ -47,6 +47,9 @@ func (f *Folder) Sub(name string) *Folder {
 	return out
 }
 
+// OnDisk reports whether weights are mapped from files.
+func (f *Folder) OnDisk() bool { return f.disk != "" }
+
 // FS is the folder's files.
 func (f *Folder) FS() fs.FS { return f.files }
 

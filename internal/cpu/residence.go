@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"taca/internal/residency"
+	"taca/internal/tensor"
 )
 
 // residence is the weights that are open on a backend, and which of them stay
@@ -32,6 +33,16 @@ func (b *Backend) Limit(memory, cache int) {
 
 // Workspace is what the workers have of their own, in bytes.
 func (b *Backend) Workspace() int { return b.pool.workers * workBytes }
+
+// Packed is what the left operand of a product takes that is packed: one of so
+// many elements in format d, for a result of so many columns.
+func (b *Backend) Packed(elements, cols int, d tensor.DType) int {
+	t := b.kernels.table.pairs
+	if d != tensor.BF16 || t.grain == 0 || cols <= int(t.cols) {
+		return 0
+	}
+	return min(elements*d.Size(), packMost)
+}
 
 // turnTo makes g the group in use and fetches next, which may be nil.
 func (b *Backend) turnTo(g, next *group) {
@@ -63,8 +74,9 @@ func (b *Backend) place() {
 		}
 	}
 	p := residency.OnHost(sizes, w.memory, taken)
+	// Short of its end the kernel keeps weights that pass instead of those that stay.
 	all := taken + p.ResidentBytes() + p.StreamedBytes()
-	w.placed, w.forget = true, p.StreamedBytes() > 0 && w.cache > 0 && all > w.cache-residency.HostReserve
+	w.placed, w.forget = true, p.StreamedBytes() > 0 && w.cache > 0 && all > w.cache/4*3
 	for i, g := range w.groups {
 		g.stays = p.Resident[i]
 		if !g.stays && g != w.current {

@@ -15,6 +15,8 @@ type Backend struct {
 	groups    []*group
 	state     int
 	peakState int
+	operands  map[int]int
+	host      int
 }
 
 var (
@@ -30,7 +32,7 @@ type Count struct {
 }
 
 // New opens a backend that has counted nothing.
-func New() *Backend { return &Backend{verbs: map[string]Count{}} }
+func New() *Backend { return &Backend{verbs: map[string]Count{}, operands: map[int]int{}} }
 
 // Verbs is the count of each verb that was called, by its name in tensor.Ops.
 func (b *Backend) Verbs() map[string]Count { return b.verbs }
@@ -62,6 +64,13 @@ func (b *Backend) PeakState() int { return b.peakState }
 // PeakScratch is the greatest height of the scratch arena in bytes: what
 // Reserve must be given before the same verbs run on a device.
 func (b *Backend) PeakScratch() int { return b.arena.Peak() }
+
+// Operands is, by the number of columns of the result, the most elements that
+// the left operand of a matrix product had: what a backend may want to pack.
+func (b *Backend) Operands() map[int]int { return b.operands }
+
+// HostBytes is the size of all arrays that were uploaded or downloaded.
+func (b *Backend) HostBytes() int { return b.host }
 
 // Dry makes b a tensor.Dry.
 func (b *Backend) Dry() {}

@@ -50,12 +50,14 @@ func (b *Backend) Groups(seldom bool) [][]int {
 	return all
 }
 
-// Copied is, of every group's bytes, those that are no windows of mapped files:
-// weights made on the way from the file, or read into memory.
-func (b *Backend) Copied() []int {
-	all := make([]int, len(b.groups))
-	for i, g := range b.groups {
-		all[i] = g.copied
+// Copied is, of the bytes of the same groups, those that are no windows of
+// mapped files: weights made on the way from the file, or read into memory.
+func (b *Backend) Copied(seldom bool) []int {
+	var all []int
+	for _, g := range b.groups {
+		if g.seldom == seldom {
+			all = append(all, g.copied)
+		}
 	}
 	return all
 }

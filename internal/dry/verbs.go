@@ -23,6 +23,7 @@ func (b *Backend) Linear(dst, x, w, bias tensor.Tensor, _ tensor.Activation) {
 	tensor.CheckLinear(dst, x, w, bias)
 	write("Linear", dst, nil, x, w, bias)
 	b.count("Linear", 2*size(dst)*float64(x.Cols))
+	b.operands[dst.Cols] = max(b.operands[dst.Cols], x.Rows*x.Cols)
 }
 
 // AddLowRank is 2·n·r·(in + out).
@@ -147,6 +148,7 @@ func (b *Backend) Upload(dst tensor.Tensor, src []float32) {
 	tensor.CheckHost("Upload", dst, len(src))
 	write("Upload", dst, nil)
 	b.count("Upload", 0)
+	b.host += len(src) * tensor.F32.Size()
 }
 
 // Download fills dst with zeros.
@@ -155,4 +157,5 @@ func (b *Backend) Download(dst []float32, src tensor.Tensor) {
 	read("Download", src)
 	clear(dst)
 	b.count("Download", 0)
+	b.host += len(dst) * tensor.F32.Size()
 }

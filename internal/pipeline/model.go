@@ -44,6 +44,12 @@ func Read(f *checkpoint.Folder) (*Model, error) {
 // BF16, F8E4M3, Q8 or Q4.
 func (m *Model) Convert(d tensor.DType) { m.convert = &d }
 
+// InProgram reports whether the weights are not mapped from files but read from
+// the program itself.
+func (m *Model) InProgram() bool {
+	return !m.folder.OnDisk() && m.folder.Sub("transformer").HasWeights(stem("transformer"))
+}
+
 // Remarks is what people should know of this folder before they wait.
 func (m *Model) Remarks() []string { return m.family.remarks() }
 

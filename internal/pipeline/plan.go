@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"taca/internal/checkpoint"
@@ -22,8 +23,12 @@ type Cost struct {
 	State   int     `json:"state_bytes"`
 	FLOPs   float64 `json:"flops"` // of one run
 	Runs    int     `json:"runs"`  // per picture
-	Groups  [][]int `json:"-"`     // bytes of each weight of each block
 	Seldom  bool    `json:"-"`     // needed before many steps, and in none of them
+
+	Groups   [][]int     `json:"-"` // bytes of each weight of each block
+	Copied   []int       `json:"-"` // bytes of each block that are no windows of mapped files
+	Operands map[int]int `json:"-"` // elements of the largest left operand of products with so many columns
+	Host     int         `json:"-"` // bytes of the arrays that go to the device or come from it
 }
 
 // Plan is what a request takes, part by part, in the order they run.
@@ -46,6 +51,48 @@ func (p Plan) Scratch() int {
 		scratch, state = max(scratch, c.Scratch), max(state, c.State)
 	}
 	return scratch + state
+}
+
+// Arena is what all parts' scratch has room in.
+func (p Plan) Arena() int {
+	most := 0
+	for _, c := range p {
+		most = max(most, c.Scratch)
+	}
+	return most
+}
+
+// Mapped is the bytes of each block that are windows of mapped files, part by
+// part.
+func (p Plan) Mapped() []int {
+	var all []int
+	for _, c := range p {
+		all = append(all, c.Mapped()...)
+	}
+	return all
+}
+
+// Copied is the bytes of all parts that are not.
+func (p Plan) Copied() int {
+	sum := 0
+	for _, c := range p {
+		for _, n := range c.Copied {
+			sum += n
+		}
+	}
+	return sum
+}
+
+// Mapped is the bytes of each block that are windows of mapped files.
+func (c Cost) Mapped() []int {
+	all := make([]int, len(c.Groups))
+	for i, weights := range c.Groups {
+		all[i] = -c.Copied[i]
+		for _, n := range weights {
+			all[i] += n
+		}
+	}
+	return all
 }
 
 // FLOPs is the arithmetic of one picture.
@@ -85,22 +132,34 @@ func (m *Model) plan(ctx context.Context, r Request, d tensor.DType, source func
 	if err := m.trialDecode(ctx, env{b, d, source}, r); err != nil {
 		return nil, err
 	}
-	return append(plan, cost("vae", b, 1)), nil
+	plan = append(plan, cost("vae", b, 1))
+	for _, c := range plan {
+		part := c.Part
+		if c.Seldom {
+			part = "transformer"
+		}
+		if s, _ := source(part); s == nil { // nothing is known of what will be mapped
+			clear(c.Copied)
+		}
+	}
+	return plan, nil
 }
 
 func cost(part string, b *dry.Backend, runs int) Cost {
-	c := Cost{Part: part, Groups: b.Groups(false), Scratch: b.PeakScratch(), State: b.PeakState(), FLOPs: b.FLOPs(), Runs: runs}
-	c.weigh()
-	return c
+	return costOf(part, b, runs, false)
 }
 
-// weigh adds up the groups.
-func (c *Cost) weigh() {
+// costOf is what has run on b so far, with the weights that are needed seldom,
+// or the others.
+func costOf(part string, b *dry.Backend, runs int, seldom bool) Cost {
+	c := Cost{Part: part, Seldom: seldom, Groups: b.Groups(seldom), Copied: b.Copied(seldom), Scratch: b.PeakScratch(), State: b.PeakState(),
+		Operands: maps.Clone(b.Operands()), Host: b.HostBytes(), FLOPs: b.FLOPs(), Runs: runs}
 	for _, g := range c.Groups {
 		for _, n := range g {
 			c.Weights += n
 		}
 	}
+	return c
 }
 
 // trialText is a prompt of zeros as m's encoders read it, each on a dry backend
@@ -165,13 +224,12 @@ func (m *Model) trialSteps(ctx context.Context, d tensor.DType, source func(stri
 	if err := evaluator.Ready(ctx, 0); err != nil {
 		return nil, err
 	}
-	ready := Cost{Part: "modulation", Groups: b.Groups(true), Seldom: true, Scratch: b.PeakScratch(), State: b.PeakState(), FLOPs: b.FLOPs(), Runs: 1}
-	ready.weigh()
+	ready := costOf("modulation", b, 1, true)
 	if _, err := evaluator.Velocity(ctx, velocities, x, 0); err != nil {
 		return nil, err
 	}
 	step := cost("transformer", b, r.Steps)
-	step.FLOPs -= ready.FLOPs
+	step.FLOPs, step.Host = step.FLOPs-ready.FLOPs, step.Host-ready.Host
 	return Plan{ready, step}, nil
 }
 
@@ -211,10 +269,6 @@ func (p *Pipeline) reserve(r Request) error {
 	if err != nil {
 		return err
 	}
-	most := 0
-	for _, c := range plan {
-		most = max(most, c.Scratch)
-	}
 	p.reserved[key] = true
-	return p.backend.Reserve(most)
+	return p.backend.Reserve(plan.Arena())
 }

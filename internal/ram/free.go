@@ -16,10 +16,12 @@ type Room struct {
 	Cache int    // bytes that the kernel would keep of files, the program's own pages included
 }
 
-// Free is the room there is now.
+// Free is the room there is now. An eighth of what is free on the machine is
+// left to others: where it comes to the last of it, the kernel takes pages of
+// this program as soon as what others have read and do not need any more.
 func Free() Room {
 	root := os.DirFS("/")
-	all := Room{}.within(available(root), "free memory").within(groupRoom(root), "the control group")
+	all := Room{}.within(available(root)/8*7, "7/8 of free memory").within(groupRoom(root), "the control group")
 	all.Cache = all.Bytes
 	for _, l := range limits() {
 		all = all.Within(l.Bytes, l.By)
@@ -41,9 +43,20 @@ func (r Room) within(bytes int, by string) Room {
 	return r
 }
 
+// Available is what is free on the machine, in bytes; 0 where the kernel does
+// not say.
+func Available() int { return available(os.DirFS("/")) }
+
 // available is what the kernel would give without swapping.
 func available(root fs.FS) int {
 	kib, _ := field(root, "proc/meminfo", "MemAvailable:")
+	return kib << 10
+}
+
+// Peak is the most memory this process had resident so far, in bytes; 0 where
+// the kernel does not say.
+func Peak() int {
+	kib, _ := field(os.DirFS("/"), "proc/self/status", "VmHWM:")
 	return kib << 10
 }
 

@@ -6,6 +6,8 @@ import (
 	"os"
 	"testing"
 	"testing/fstest"
+
+	"golang.org/x/sys/unix"
 )
 
 // machine is what the kernel shows, by path.
@@ -139,6 +141,28 @@ func TestWithin(t *testing.T) {
 	}
 	if got := (Room{}).Within(3, "flag"); got != (Room{3, "flag", 0}) {
 		t.Errorf("a bound where nothing is known: %+v", got)
+	}
+}
+
+// TestPeak grows with what is touched.
+func TestPeak(t *testing.T) {
+	before := Peak()
+	if before == 0 {
+		t.Skip("the kernel does not say")
+	}
+	const bytes = 64 << 20
+	memory, err := unix.Mmap(-1, 0, bytes, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < bytes; i += 4096 {
+		memory[i] = 1
+	}
+	if err := unix.Munmap(memory); err != nil {
+		t.Fatal(err)
+	}
+	if grown := Peak() - before; grown < bytes/2 || grown > 2*bytes {
+		t.Errorf("the peak grew by %d bytes, %d were touched", grown, bytes)
 	}
 }
 
