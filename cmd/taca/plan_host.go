@@ -45,7 +45,7 @@ const (
 func placeOnHost(parts pipeline.Plan, inProgram bool, r pipeline.Request, d tensor.DType, b ownMemory, room ram.Room) *hostPlan {
 	h := &hostPlan{Memory: room.Bytes, By: room.By}
 	encoders, model := parts[:len(parts)-2], parts[len(parts)-2:] // the latter are open all the time
-	always := programBytes + b.Workspace() + model.Copied() + pixelBytes*r.Width*r.Height
+	always := programBytes + b.Workspace() + model.Copied()
 	if inProgram { // the program's own pages, and copies: of the encoders, and of the transformer while its format is looked at
 		always += parts.Weights() + encoders.Copied() + model[0].Weights
 	}
@@ -54,6 +54,9 @@ func placeOnHost(parts pipeline.Plan, inProgram bool, r pipeline.Request, d tens
 		open := model
 		if i < len(encoders) {
 			open = pipeline.Plan{model[0], model[1], c}
+		}
+		if i == len(parts)-1 {
+			arrays += pixelBytes * r.Width * r.Height
 		}
 		place := residency.OnHost(open.Mapped(), room.Bytes, b.Workspace()+parts.Arena()+open.Copied())
 		scratch, state = max(scratch, c.Scratch), max(state, c.State)

@@ -1,9 +1,13 @@
 package dry
 
 import (
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"taca/internal/mapping"
 	"taca/internal/tensor"
 )
 
@@ -56,6 +60,50 @@ func TestCounts(t *testing.T) {
 	}
 	if b.PeakScratch() != 21*64 || b.PeakState() != 7*20*4 {
 		t.Errorf("scratch %d, state %d; want %d, %d", b.PeakScratch(), b.PeakState(), 21*64, 7*20*4)
+	}
+}
+
+// TestCopied tells windows of mapped files from what is made or read.
+func TestCopied(t *testing.T) {
+	disk, err := os.Create(filepath.Join(t.TempDir(), "weights"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := disk.Write(make([]byte, 64)); err != nil {
+		t.Fatal(err)
+	}
+	file, err := mapping.Map(disk, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	b := New()
+	for _, raws := range [][][]byte{{file.Bytes()[8:24], nil}, {make([]byte, 16), file.Bytes()[:16], nil}, {file.Bytes()[48:]}} {
+		g := b.NewGroup()
+		for _, raw := range raws {
+			if _, err := g.Bind(raw, 2, 2, tensor.F32); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if got, want := b.Copied(), []int{16, 32, 0}; !slices.Equal(got, want) {
+		t.Errorf("%v bytes are copied, want %v", got, want)
+	}
+}
+
+// TestHostAndOperands are what a plan adds to scratch and state.
+func TestHostAndOperands(t *testing.T) {
+	b := New()
+	x, y := b.Scratch(7, 20, tensor.F32), b.Scratch(7, 30, tensor.F32)
+	b.Linear(y, x, weight(t, b, 30, 20, tensor.BF16), tensor.Tensor{}, tensor.SiLU)
+	b.Linear(y.RowRange(0, 1), x.RowRange(0, 1), weight(t, b, 30, 20, tensor.BF16), tensor.Tensor{}, tensor.SiLU)
+	b.Upload(x, make([]float32, 140))
+	b.Download(make([]float32, 210), y)
+	if got := b.Operands(); len(got) != 1 || got[30] != 140 {
+		t.Errorf("operands %v, want 140 elements for 30 columns", got)
+	}
+	if got := b.HostBytes(); got != 350*4 {
+		t.Errorf("%d bytes of arrays", got)
 	}
 }
 
