@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 
 	"taca/internal/pipeline"
 	"taca/internal/ram"
@@ -44,21 +45,18 @@ const (
 // other weights that have no room there is one block at a time.
 func placeOnHost(parts pipeline.Plan, inProgram bool, r pipeline.Request, d tensor.DType, b ownMemory, room ram.Room) *hostPlan {
 	h := &hostPlan{Memory: room.Bytes, By: room.By}
-	encoders, model := parts[:len(parts)-2], parts[len(parts)-2:] // the latter are open all the time
-	always := programBytes + b.Workspace() + model.Copied()
+	encoders, model := parts[:len(parts)-3], parts[len(parts)-3:] // the latter are open all the time
+	always := programBytes + b.Workspace() + model.Copied() + pixelBytes*r.Width*r.Height
 	if inProgram { // the program's own pages, and copies: of the encoders, and of the transformer while its format is looked at
-		always += parts.Weights() + encoders.Copied() + model[0].Weights
+		always += parts.Weights() + encoders.Copied() + model[:2].Weights()
 	}
 	var scratch, state, packed, arrays int
 	for i, c := range parts {
 		open := model
 		if i < len(encoders) {
-			open = pipeline.Plan{model[0], model[1], c}
+			open = append(slices.Clone(model), c)
 		}
-		if i == len(parts)-1 {
-			arrays += pixelBytes * r.Width * r.Height
-		}
-		place := residency.OnHost(open.Mapped(), room.Bytes, b.Workspace()+parts.Arena()+open.Copied())
+		place := residency.OnHost(mapped(open), room.Bytes, b.Workspace()+parts.Arena()+open.Copied())
 		scratch, state = max(scratch, c.Scratch), max(state, c.State)
 		for cols, elements := range c.Operands {
 			packed = max(packed, b.Packed(elements, cols, d))
@@ -68,22 +66,34 @@ func placeOnHost(parts pipeline.Plan, inProgram bool, r pipeline.Request, d tens
 		if i < len(encoders) && !inProgram {
 			p.Resident += parts[i : i+1].Copied()
 		}
+		ran := i >= len(encoders) // of the parts that are open, those before c
 		for _, part := range open {
-			mapped := part.Mapped()
-			stays := place.Resident[:len(mapped)]
-			place.Resident = place.Resident[len(mapped):]
+			blocks := part.Mapped()
+			stays := place.Resident[:len(blocks)]
+			place.Resident = place.Resident[len(blocks):]
 			switch {
 			case part.Part == c.Part:
-				peak, streamed := residentPeak(mapped, stays, c.Runs)
-				p.Resident, p.Streamed = p.Resident+peak, streamed
-			case c.Part == model[1].Part: // the transformer is still there when the picture is decoded
-				stayed, _ := residentPeak(mapped, stays, 0)
+				peak, streamed := residentPeak(blocks, stays, c.Runs)
+				p.Resident, p.Streamed, ran = p.Resident+peak, streamed, false
+			case ran:
+				stayed, _ := residentPeak(blocks, stays, 0)
 				p.Resident += stayed
 			}
 		}
 		h.Parts, h.Peak = append(h.Parts, p), max(h.Peak, p.Resident)
 	}
 	return h
+}
+
+// mapped is the blocks of parts as the backend places them.
+func mapped(parts pipeline.Plan) []residency.Group {
+	var groups []residency.Group
+	for _, c := range parts {
+		for _, n := range c.Mapped() {
+			groups = append(groups, residency.Group{Bytes: n, Seldom: c.Seldom})
+		}
+	}
+	return groups
 }
 
 // column is what the table of a plan says of part i, of all after the last, and

@@ -18,6 +18,7 @@ type group struct {
 	mapped int             // bytes of them
 	copied int             // bytes that lie elsewhere, and so never leave memory
 	kept   bool            // stays, whatever else has to leave
+	seldom bool            // leaves before others have to
 	stays  bool            // as decided for all groups at once
 
 	used    bool         // since it last left
@@ -63,8 +64,11 @@ func (g *group) Keep() {
 	g.of.weights.placed = false
 }
 
-// Seldom does nothing: the operating system sees which pages are used.
-func (g *group) Seldom() {}
+// Seldom makes the weights leave before others have to.
+func (g *group) Seldom() {
+	g.seldom = true
+	g.of.weights.placed = false
+}
 
 // Drop forgets the windows, so that a use after it fails instead of reading
 // an unmapped file, and gives back their pages.

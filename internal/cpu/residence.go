@@ -64,19 +64,19 @@ func (b *Backend) turnTo(g, next *group) {
 // or would have to make room.
 func (b *Backend) place() {
 	w := &b.weights
-	sizes, taken := make([]int, len(w.groups)), b.Workspace()+len(b.scratch.data)
+	sizes, taken := make([]residency.Group, len(w.groups)), b.Workspace()+len(b.scratch.data)
 	for i, g := range w.groups {
 		taken += g.copied
 		if g.kept {
 			taken += g.mapped
 		} else {
-			sizes[i] = g.mapped
+			sizes[i] = residency.Group{Bytes: g.mapped, Seldom: g.seldom}
 		}
 	}
 	p := residency.OnHost(sizes, w.memory, taken)
 	// Short of its end the kernel keeps weights that pass instead of those that stay.
-	all := taken + p.ResidentBytes() + p.StreamedBytes()
-	w.placed, w.forget = true, p.StreamedBytes() > 0 && w.cache > 0 && all > w.cache/4*3
+	passes := p.StreamedBytes() + p.SeldomBytes()
+	w.placed, w.forget = true, passes > 0 && w.cache > 0 && taken+p.ResidentBytes()+passes > w.cache/4*3
 	for i, g := range w.groups {
 		g.stays = p.Resident[i]
 		if !g.stays && g != w.current {

@@ -86,7 +86,7 @@ func TestCopied(t *testing.T) {
 			}
 		}
 	}
-	if got, want := b.Copied(), []int{16, 32, 0}; !slices.Equal(got, want) {
+	if got, want := b.Copied(false), []int{16, 32, 0}; !slices.Equal(got, want) {
 		t.Errorf("%v bytes are copied, want %v", got, want)
 	}
 }

@@ -62,17 +62,7 @@ func (p Plan) Arena() int {
 	return most
 }
 
-// Mapped is the bytes of each block that are windows of mapped files, part by
-// part.
-func (p Plan) Mapped() []int {
-	var all []int
-	for _, c := range p {
-		all = append(all, c.Mapped()...)
-	}
-	return all
-}
-
-// Copied is the bytes of all parts that are not.
+// Copied is the bytes of all parts' weights that are no windows of mapped files.
 func (p Plan) Copied() int {
 	sum := 0
 	for _, c := range p {

@@ -9,7 +9,7 @@ const HostReserve = 192 << 20
 // scratch and what else is taken. There it is no error that a group does not
 // fit: the kernel reads again what it has no room for. Memory of 0 has no
 // bounds.
-func OnHost(groups []int, memory, taken int) Placement {
+func OnHost(groups []Group, memory, taken int) Placement {
 	if memory == 0 {
 		p, _ := Decide(groups, 0, None)
 		return p

@@ -120,7 +120,7 @@ func TestParseMode(t *testing.T) {
 
 // TestOnHost never refuses: what does not fit is read again and again.
 func TestOnHost(t *testing.T) {
-	groups := []int{100 << 20, 300 << 20, 0, 300 << 20, 100 << 20}
+	groups := []Group{{Bytes: 100 << 20}, {Bytes: 300 << 20}, {}, {Bytes: 300 << 20}, {Bytes: 100 << 20}}
 	for _, c := range []struct {
 		memory, taken, most int
 		streams             bool
