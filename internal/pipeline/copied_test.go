@@ -65,9 +65,13 @@ func TestCopied(t *testing.T) {
 			t.Errorf("%s of a folder: %.3f is copied, want %g to %g", part, got, least, most)
 		}
 	}
-	converted := costs(t, folder, tensor.Q8)["transformer"]
-	if got := copied(converted); got < 0.3 || got > 0.95 {
+	quantised := costs(t, folder, tensor.Q8)
+	converted := quantised["transformer"]
+	if got := copied(converted); got < 0.9 || got > 0.99 {
 		t.Errorf("a converted transformer: %.3f is copied, want its blocks' matrices", got)
+	}
+	if got := copied(quantised["modulation"]); got != 0 {
+		t.Errorf("a converted transformer's modulation, which stays as it is: %.3f is copied", got)
 	}
 	for i, n := range converted.Mapped() {
 		if n < 0 {
