@@ -23,13 +23,21 @@ static void pack_rows(float *restrict out, const head_rows *h, int64_t row, int6
     for (int64_t r = row; r < row + count; r++, out += depth) {
         int64_t used = 0;
         if (r < h->rows && h->paired) {
-            used = h->size * 2;
-            memcpy(out, head_row(h, r), (size_t)used);
+            const char *from = head_row(h, r);
+            for (; used + (int64_t)sizeof(vec) <= h->size * 2; used += sizeof(vec)) {
+                v_store((char *)out + used, v_load(from + used));
+            }
+            if (used < h->size * 2) {
+                memcpy((char *)out + used, from + used, (size_t)(h->size * 2 - used));
+                used = h->size * 2;
+            }
         } else if (r < h->rows) {
             widen(out, head_row(h, r), h->of->type, h->size);
             used = fill(h->size, LANES) * 4;
         }
-        memset((char *)out + used, 0, (size_t)(depth * 4 - used));
+        if (used < depth * 4) {
+            memset((char *)out + used, 0, (size_t)(depth * 4 - used));
+        }
     }
 }
 

@@ -94,37 +94,53 @@ INLINE void multiply_strip(float *restrict c, const char *restrict strip, const 
     }
 }
 
-// store_rows is store_tiles for whole panels and one activation.
-INLINE void store_rows(const taca_linear *a, const float *restrict c, const float *restrict bias, int64_t row, int64_t rows, int64_t col, int64_t act) {
-    const vec low_bias = v_load(bias), high_bias = v_load(bias + LANES);
-    for (int64_t i = 0; i < rows; i++) {
+// finished is what belongs to a panel of columns when it is stored.
+typedef struct {
+    const float *bias, *scales; // of the columns; scales where sums are integers
+    int64_t row, rows, col, cols;
+} finished;
+
+// put_rows is store_tiles for whole panels and one activation.
+INLINE void put_rows(const taca_linear *a, const float *restrict c, const finished *f, const int kind, int64_t act) {
+    const vec low_bias = v_load(f->bias), high_bias = v_load(f->bias + LANES);
+    const vec low_scale = kind == TACA_INTEGERS ? v_load(f->scales) : low_bias, high_scale = kind == TACA_INTEGERS ? v_load(f->scales + LANES) : low_bias;
+    for (int64_t i = 0; i < f->rows; i++) {
         const float *from = c + i / 16 * 256 + i % 16 * 16;
-        vec low = v_activate(v_add(v_load(from), low_bias), act), high = v_activate(v_add(v_load(from + 768), high_bias), act);
-        char *to = row_of(&a->dst, row + i);
+        vec low = v_load(from), high = v_load(from + 768);
+        if (kind == TACA_INTEGERS) {
+            const vec scale = v_set(row_scales(a, AMX_STRIP)[f->row + i]);
+            low = v_mul(v_mul(v_from_int32(low), scale), low_scale);
+            high = v_mul(v_mul(v_from_int32(high), scale), high_scale);
+        }
+        low = v_activate(v_add(low, low_bias), act), high = v_activate(v_add(high, high_bias), act);
+        char *to = row_of(&a->dst, f->row + i);
         if (a->dst.type == TACA_BF16) {
-            _mm512_storeu_si512(to + col * 2, (__m512i)_mm512_cvtne2ps_pbh(high, low));
+            _mm512_storeu_si512(to + f->col * 2, (__m512i)_mm512_cvtne2ps_pbh(high, low));
         } else {
-            v_store(to + col * 4, low);
-            v_store(to + col * 4 + sizeof(vec), high);
+            v_store(to + f->col * 4, low);
+            v_store(to + f->col * 4 + sizeof(vec), high);
         }
     }
 }
 
-// store_tiles writes sums to rows × cols of dst at (row, col), with what LINEAR
-// does to a finished sum. bias is of these columns.
-static void store_tiles(const taca_linear *a, const float *restrict c, const float *restrict bias, int64_t row, int64_t rows, int64_t col, int64_t cols) {
-    if (!a->adds && cols == AMX_PANEL) {
+// store_tiles writes sums to a panel of dst, with what LINEAR does to a finished
+// sum.
+INLINE void store_tiles(const taca_linear *a, float *restrict c, const finished *f, const int kind) {
+    if (!a->adds && f->cols == AMX_PANEL) {
         switch (a->act) {
-        case TACA_IDENTITY: store_rows(a, c, bias, row, rows, col, TACA_IDENTITY); break;
-        case TACA_GELU_TANH: store_rows(a, c, bias, row, rows, col, TACA_GELU_TANH); break;
-        default: store_rows(a, c, bias, row, rows, col, a->act); break;
+        case TACA_IDENTITY: put_rows(a, c, f, kind, TACA_IDENTITY); break;
+        case TACA_GELU_TANH: put_rows(a, c, f, kind, TACA_GELU_TANH); break;
+        default: put_rows(a, c, f, kind, a->act); break;
         }
         return;
     }
-    for (int64_t i = 0; i < rows; i++) {
-        for (int64_t j = 0; j < cols; j += LANES) {
-            vec v = v_load(c + j / 16 * 768 + i / 16 * 256 + i % 16 * 16);
-            put_sum(a, row_of(&a->dst, row + i), col + j, cols - j < LANES ? cols - j : LANES, v, v_load(bias + j));
+    for (int64_t i = 0; i < f->rows; i++) {
+        for (int64_t j = 0; j < f->cols; j += LANES) {
+            float *sums = c + j / 16 * 768 + i / 16 * 256 + i % 16 * 16;
+            if (kind == TACA_INTEGERS) {
+                scale_sums(sums, f->scales + j, LANES, a, AMX_STRIP, f->row + i);
+            }
+            put_sum(a, row_of(&a->dst, f->row + i), f->col + j, f->cols - j < LANES ? f->cols - j : LANES, v_load(sums), v_load(f->bias + j));
         }
     }
 }
@@ -227,15 +243,9 @@ INLINE void amx_block(const taca_linear *a, int64_t row, int64_t rows, int64_t c
                 int64_t wide = cols - j * AMX_PANEL < AMX_PANEL ? cols - j * AMX_PANEL : AMX_PANEL;
                 float *c = sums + (s.depth < in ? (i / AMX_STRIP * across + j) * AMX_SUMS : 0);
                 multiply_strip(c, strip, panels + j * AMX_PANEL * s.words * 4, s, high, wide, next, ahead, kind);
-                if (k >= in && kind == TACA_INTEGERS) {
-                    for (int64_t r = 0; r < high; r++) {
-                        for (int64_t half = 0; half < wide; half += 16) {
-                            scale_sums(c + half / 16 * 768 + r / 16 * 256 + r % 16 * 16, scales + j * AMX_PANEL + half, 16, a, AMX_STRIP, row + i + r);
-                        }
-                    }
-                }
                 if (k >= in) {
-                    store_tiles(a, c, bias + j * AMX_PANEL, row + i, high, col + j * AMX_PANEL, wide);
+                    const finished f = {bias + j * AMX_PANEL, scales + j * AMX_PANEL, row + i, high, col + j * AMX_PANEL, wide};
+                    store_tiles(a, c, &f, kind);
                 }
             }
         }

@@ -123,65 +123,116 @@ static void signs(float *restrict to, int64_t n) {
 // butterfly is a Hadamard matrix of two times neighbours that are h lanes apart.
 INLINE vec butterfly(vec a, vec sign, int h) { return v_fma(a, sign, v_swap(a, h)); }
 
-// hadamard multiplies every width numbers of p by the Hadamard matrix. n and width
-// are as weights have them, width a power of two from 32 to ROTATION.
-static void hadamard(float *restrict p, int64_t n, int64_t width) {
-    vec sign[4];
-    for (int h = 1, s = 0; h < LANES; h *= 2, s++) {
-        float one[LANES];
-        for (int i = 0; i < LANES; i++) {
-            one[i] = i & h ? -1 : 1;
+// TOGETHER is how many vectors go through several butterflies without memory.
+#if defined(TACA_ISA_AVX512)
+enum { TOGETHER = 16 };
+#elif defined(TACA_ISA_NEON) || defined(TACA_ISA_AVX2)
+enum { TOGETHER = 8 };
+#else
+enum { TOGETHER = 4 };
+#endif
+
+// in_lanes is the butterflies inside of vectors.
+INLINE void in_lanes(vec *r, const int n) {
+    static const float ones[4][16] = {{1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1},
+                                      {1, 1, -1, -1, 1, 1, -1, -1, 1, 1, -1, -1, 1, 1, -1, -1},
+                                      {1, 1, 1, 1, -1, -1, -1, -1, 1, 1, 1, 1, -1, -1, -1, -1},
+                                      {1, 1, 1, 1, 1, 1, 1, 1, -1, -1, -1, -1, -1, -1, -1, -1}};
+#pragma GCC unroll 4
+    for (int s = 0, h = 1; h < LANES; s++, h *= 2) {
+        const vec sign = v_load(ones[s]);
+#pragma GCC unroll 16
+        for (int i = 0; i < n; i++) {
+            r[i] = butterfly(r[i], sign, h);
         }
-        sign[s] = v_load(one);
     }
-    for (int64_t i = 0; i < n; i += LANES) {
-        vec a = butterfly(butterfly(v_load(p + i), sign[0], 1), sign[1], 2);
-        a = LANES > 4 ? butterfly(a, sign[2], 4) : a;
-        a = LANES > 8 ? butterfly(a, sign[3], 8) : a;
-        v_store(p + i, a);
+}
+
+// butterflies is those of n vectors h numbers apart from p on, after those inside
+// of them where they are neighbours.
+INLINE void butterflies(float *p, int64_t h, const int n, const int lanes) {
+    vec r[TOGETHER];
+#pragma GCC unroll 16
+    for (int i = 0; i < n; i++) {
+        r[i] = v_load(p + i * h);
     }
-    for (int64_t lo = 0; lo < n; lo += width) {
-        for (int64_t h = LANES; h < width; h *= 2) {
-            for (int64_t i = lo; i < lo + width; i += 2 * h) {
-                for (int64_t j = i; j < i + h; j += LANES) {
-                    vec a = v_load(p + j), b = v_load(p + j + h);
-                    v_store(p + j, v_add(a, b));
-                    v_store(p + j + h, v_sub(a, b));
-                }
+    if (lanes) {
+        in_lanes(r, n);
+    }
+#pragma GCC unroll 4
+    for (int d = 1; d < n; d *= 2) {
+#pragma GCC unroll 16
+        for (int i = 0; i < n; i++) {
+            if (!(i & d)) {
+                vec a = r[i], b = r[i + d];
+                r[i] = v_add(a, b);
+                r[i + d] = v_sub(a, b);
+            }
+        }
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < n; i++) {
+        v_store(p + i * h, r[i]);
+    }
+}
+
+// hadamard multiplies width numbers, a power of two from 32 to ROTATION, by the
+// Hadamard matrix.
+static void hadamard(float *restrict p, int64_t width) {
+    int64_t h = LANES;
+    if (width >= TOGETHER * LANES) {
+        for (int64_t i = 0; i < width; i += TOGETHER * LANES) {
+            butterflies(p + i, LANES, TOGETHER, 1);
+        }
+        h = TOGETHER * LANES;
+    } else {
+        for (int64_t i = 0; i < width; i += LANES) {
+            butterflies(p + i, LANES, 1, 1);
+        }
+    }
+    for (; h < width; h *= 2) {
+        for (int64_t i = 0; i < width; i += 2 * h) {
+            for (int64_t j = i; j < i + h; j += LANES) {
+                butterflies(p + j, h, 2, 0);
             }
         }
     }
 }
 
 // quantise_row rotates a row of x and rounds it: to · scale is the rotated row,
-// and sum is that of its integers. room has space for a row of floats. NaN and
-// infinities make the scale NaN.
+// and sum is that of its integers, where v_integers is offset. room has space for
+// a row of floats. NaN and infinities make the scale NaN.
 static float quantise_row(void *restrict to, int32_t *restrict sum, const void *restrict row, int64_t type, int64_t n, const float *restrict sign, float *restrict room) {
-    for (int64_t k = 0; k < n; k += LANES) {
-        v_store(room + k, v_mul(v_get(row, type, k), v_load(sign + k % ROTATION)));
-    }
-    hadamard(room, n, rotation_width(n));
+    const int64_t width = rotation_width(n);
     vec most = v_zero(), odd = v_zero();
-    for (int64_t k = 0; k < n; k += LANES) {
-        vec a = v_load(room + k);
-        most = v_max(v_abs(a), most);
-        odd = v_fma(a, v_zero(), odd); // NaN where a is not finite
+    for (int64_t lo = 0; lo < n; lo += width) {
+        for (int64_t k = lo; k < lo + width; k += LANES) {
+            v_store(room + k, v_mul(v_get(row, type, k), v_load(sign + k % ROTATION)));
+        }
+        hadamard(room + lo, width);
+        for (int64_t k = lo; k < lo + width; k += LANES) {
+            vec a = v_load(room + k);
+            most = v_max(v_abs(a), most);
+            odd = v_fma(a, v_zero(), odd); // NaN where a is not finite
+        }
     }
     float peak = v_peak(most);
     const vec factor = v_set(peak > 0 ? 127 / peak : 0);
     int32_t total = 0;
     for (int64_t k = 0; k < n; k += LANES) {
+#if defined(TACA_ISA_QUADS)
+        int8_t *few = (int8_t *)to + k;
+        v_round_int8(few, v_mul(v_load(room + k), factor));
+#else
         int8_t few[LANES];
         v_round_int8(few, v_mul(v_load(room + k), factor));
         for (int i = 0; i < LANES; i++) {
-            total += few[i];
-#if !defined(TACA_ISA_QUADS)
             ((int16_t *)to)[k + i] = few[i];
-#endif
         }
-#if defined(TACA_ISA_QUADS)
-        memcpy((int8_t *)to + k, few, LANES);
 #endif
+        for (int i = 0; QUAD_OFFSET != 0 && i < LANES; i++) {
+            total += few[i];
+        }
     }
     *sum = total;
     return peak / 127 + v_sum(odd);
@@ -212,7 +263,9 @@ static void dequantise(float *restrict to, const char *restrict row, int64_t typ
             to[k + i] = few[i];
         }
     }
-    hadamard(to, cols, rotation_width(cols));
+    for (int64_t k = 0; k < cols; k += rotation_width(cols)) {
+        hadamard(to + k, rotation_width(cols));
+    }
     const vec scale = v_set(weight_scale(row, type, cols));
     for (int64_t k = 0; k < cols; k += LANES) {
         v_store(to + k, v_mul(v_mul(v_load(to + k), v_load(sign + k % ROTATION)), scale));
