@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 )
 
@@ -23,7 +24,15 @@ func Write(path string, fill func(io.Writer) error) error {
 	if special {
 		return fail(path, stream(target, fill))
 	}
-	return fail(path, replace(target, fill))
+	return fail(path, replace(target, 0o666, fill))
+}
+
+// WritePrivate is Write of a file that only its owner may read.
+func WritePrivate(path string, data []byte) error {
+	return fail(path, replace(path, 0o600, func(w io.Writer) error {
+		_, err := w.Write(data)
+		return err
+	}))
 }
 
 // Writable tries whether Write could make a file, before hours are spent on
@@ -33,7 +42,7 @@ func Writable(path string) error {
 	if err != nil || special {
 		return fail(path, err)
 	}
-	f, err := create(target)
+	f, err := create(target, 0o666)
 	if err != nil {
 		return fail(path, err)
 	}
@@ -65,8 +74,8 @@ func stream(path string, fill func(io.Writer) error) error {
 	return errors.Join(filled(f, fill), f.Close())
 }
 
-func replace(path string, fill func(io.Writer) error) error {
-	f, err := create(path)
+func replace(path string, mode fs.FileMode, fill func(io.Writer) error) error {
+	f, err := create(path, mode)
 	if err != nil {
 		return err
 	}
@@ -85,12 +94,19 @@ func filled(f *os.File, fill func(io.Writer) error) error {
 	return errors.Join(fill(w), w.Flush())
 }
 
-// create opens a temporary file beside path, with the permissions that a new
-// file has here.
-func create(path string) (*os.File, error) {
+// temporary is how the names of files begin that are being written.
+const temporary = ".taca-"
+
+// Temporary reports whether a file of that name is one that is being written,
+// or was when its writer ended.
+func Temporary(name string) bool { return strings.HasPrefix(name, temporary) }
+
+// create opens a temporary file beside path, with those of the permissions that
+// a new file may have here.
+func create(path string, mode fs.FileMode) (*os.File, error) {
 	for i := 0; ; i++ {
-		name := filepath.Join(filepath.Dir(path), fmt.Sprintf(".taca-%d-%d", os.Getpid(), i))
-		f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+		name := filepath.Join(filepath.Dir(path), fmt.Sprintf("%s%d-%d", temporary, os.Getpid(), i))
+		f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 		if !errors.Is(err, fs.ErrExist) {
 			return f, err
 		}

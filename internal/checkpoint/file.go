@@ -15,6 +15,7 @@ import (
 type File struct {
 	path     string
 	mapping  *mapping.File // nil for bytes given
+	data     []byte        // the whole file
 	names    []string
 	tensors  map[string]Raw
 	metadata map[string]string
@@ -43,7 +44,7 @@ func OpenBytes(name string, data []byte) (*File, error) {
 		problem.Path = name
 		return nil, problem
 	}
-	f := &File{path: name, tensors: make(map[string]Raw, len(h.entries)), metadata: h.metadata}
+	f := &File{path: name, data: data, tensors: make(map[string]Raw, len(h.entries)), metadata: h.metadata}
 	for _, e := range h.entries {
 		f.names = append(f.names, e.name)
 		f.tensors[e.name] = Raw{Shape: e.shape, Type: e.dtype, Bytes: data[h.data+e.lo : h.data+e.hi : h.data+e.hi]}
@@ -103,7 +104,7 @@ func (f *File) String() string { return f.path }
 // Close unmaps the file. Windows of it must not be used afterwards.
 func (f *File) Close() error {
 	mapped := f.mapping
-	f.mapping, f.tensors = nil, nil
+	f.mapping, f.data, f.tensors = nil, nil, nil
 	if mapped == nil {
 		return nil
 	}

@@ -64,6 +64,12 @@ func (b *Backend) Name() string {
 	return fmt.Sprintf("cpu %s, %d threads", b.kernels.name, b.pool.workers)
 }
 
+// Arithmetic is the instruction set, and the compiler that ordered and fused
+// the operations. Threads share out rows and columns, and never a sum.
+func (b *Backend) Arithmetic() string {
+	return fmt.Sprintf("cpu %s, %s, C compiler %s", b.kernels.name, runtime.GOARCH, C.GoString(C.taca_compiler()))
+}
+
 // New is zeroed memory until Free.
 func (b *Backend) New(rows, cols int, d tensor.DType) (tensor.Tensor, error) {
 	m, err := pages(rows * cols * d.Size())

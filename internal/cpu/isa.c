@@ -29,6 +29,14 @@ static int tiles_allowed(void) { return 0; }
 extern const taca_kernels taca_neon;
 #endif
 
+const char *taca_compiler(void) {
+#if defined(__clang__)
+    return "clang " __clang_version__;
+#else
+    return "gcc " __VERSION__;
+#endif
+}
+
 int taca_machine(const taca_kernels *tables[TACA_TABLES]) {
     int n = 0;
 #if defined(__x86_64__)

@@ -149,4 +149,7 @@ typedef struct {
 enum { TACA_TABLES = 7 };
 int taca_machine(const taca_kernels *tables[TACA_TABLES]);
 
+// taca_compiler is the name and version of what made these kernels.
+const char *taca_compiler(void);
+
 #endif

@@ -180,6 +180,12 @@ func (b *Backend) Name() string {
 	return fmt.Sprintf("cuda %s (sm_%d)", b.device.Name, b.device.Capability)
 }
 
+// Arithmetic is the card's kind, the driver, which compiles kernels for cards
+// that are newer than the program, and cuBLASLt, which chooses algorithms.
+func (b *Backend) Arithmetic() string {
+	return fmt.Sprintf("%s, driver %d, cuBLASLt %d", b.Name(), driver.Version(), b.cublas.version())
+}
+
 // FastBF16 says that bf16 is the format to compute in.
 func (b *Backend) FastBF16() bool { return true }
 

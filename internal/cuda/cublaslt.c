@@ -28,6 +28,7 @@ struct lt_plan {
 };
 
 static struct {
+    size_t (*version)(void);
     int (*create)(void **);
     int (*destroy)(void *);
     int (*desc_create)(void **, int, int);
@@ -49,6 +50,7 @@ static const char *const places[] = {"libcublasLt.so.12", "/usr/local/cuda/lib64
 
 static int resolve(void *library) {
     static const struct { const char *name; void **slot; } symbols[] = {
+        {"cublasLtGetVersion", (void **)&lt.version},
         {"cublasLtCreate", (void **)&lt.create},
         {"cublasLtDestroy", (void **)&lt.destroy},
         {"cublasLtMatmulDescCreate", (void **)&lt.desc_create},
@@ -163,6 +165,8 @@ void lt_drop(lt_plan *p) {
 }
 
 void lt_close(void *handle) { lt.destroy(handle); }
+
+size_t lt_version(void) { return lt.version(); }
 
 const char *lt_status(int status) {
     switch (status) {

@@ -34,6 +34,9 @@ func (c *cublas) open() error {
 	return nil
 }
 
+// version is the library's: 120901 is 12.9.1.
+func (c *cublas) version() int { return int(C.lt_version()) }
+
 // shape is the number of a shape.
 func (c *cublas) shape(s C.lt_shape) int {
 	id, ok := c.ids[s]

@@ -35,6 +35,8 @@ int lt_run(void *handle, lt_plan *plan, float alpha, float beta, uint64_t a, uin
            uint64_t d, uint64_t workspace, size_t bytes, uintptr_t stream);
 void lt_drop(lt_plan *plan);
 void lt_close(void *handle);
+/* lt_version is the library's; lt_open has succeeded. */
+size_t lt_version(void);
 /* lt_status is what a status is called. */
 const char *lt_status(int status);
 

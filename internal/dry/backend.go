@@ -78,6 +78,9 @@ func (b *Backend) Dry() {}
 // Name is "dry".
 func (b *Backend) Name() string { return "dry" }
 
+// Arithmetic is none.
+func (b *Backend) Arithmetic() string { return "none" }
+
 // New counts state; no memory is taken.
 func (b *Backend) New(rows, cols int, d tensor.DType) (tensor.Tensor, error) {
 	if rows < 0 || cols < 0 {

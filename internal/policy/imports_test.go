@@ -27,6 +27,7 @@ var mayImport = map[string][]string{
 	"internal/mapping":           {},
 	"internal/ram":               {},
 	"internal/checkpoint":        {"internal/tensor", "internal/atomicfile", "internal/mapping"},
+	"internal/conditioning":      {"internal/atomicfile", "internal/checkpoint"},
 	"internal/quantise":          {"internal/tensor", "internal/checkpoint"},
 	"internal/trace":             {"internal/tensor", "internal/checkpoint"},
 	"internal/model":             {"internal/tensor"},
@@ -47,6 +48,7 @@ var mayImport = map[string][]string{
 	"internal/pipeline": {
 		"internal/tensor", "internal/checkpoint", "internal/dry", "internal/tokenizer",
 		"internal/model", "internal/model/", "internal/lora", "internal/sampler", "internal/quantise", "internal/atomicfile",
+		"internal/conditioning",
 	},
 	"configs":  {},
 	"cmd/taca": {"internal/", "configs", "internal/tensor/opstest"}, // the last for selftest

@@ -15,6 +15,10 @@ type Backend interface {
 	Ops
 	// Name is what people call the device: "cpu avx512-bf16, 8 threads".
 	Name() string
+	// Arithmetic names all that decides the bits of results: backends that give
+	// the same here give the same bits for the same verbs, whatever their number
+	// of threads, as long as the program has not changed.
+	Arithmetic() string
 	// New is zeroed memory that lives until Free or Close.
 	New(rows, cols int, d DType) (Tensor, error)
 	// Free gives back memory from New; it must be the whole tensor.

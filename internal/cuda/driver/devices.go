@@ -39,6 +39,9 @@ func Devices() ([]Device, error) {
 	return all, err
 }
 
+// Version is the CUDA that the driver is for: 12040 is 12.4.
+func Version() int { return cu.Version() }
+
 func attribute(d cu.Device, which C.CUdevice_attribute) int {
 	var value C.int
 	check(C.cuDeviceGetAttribute(&value, which, C.CUdevice(d)))

@@ -38,7 +38,7 @@ func open() error {
 		return fmt.Errorf("there is no NVIDIA driver on this machine (%s): install one, or use --device cpu", C.GoString(why))
 	}
 	version := 0
-	if err := try("ask for the driver's version", func() { version = cu.Version() }); err != nil {
+	if err := try("ask for the driver's version", func() { version = Version() }); err != nil {
 		return err
 	}
 	if version < oldest {

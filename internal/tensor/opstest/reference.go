@@ -48,6 +48,9 @@ func NewNaive(d tensor.DType) tensor.Backend {
 // Name says which of the three backends this is.
 func (r *reference) Name() string { return r.name }
 
+// Arithmetic is what Go makes of float64.
+func (r *reference) Arithmetic() string { return r.name }
+
 // New is zeroed memory.
 func (r *reference) New(rows, cols int, d tensor.DType) (tensor.Tensor, error) {
 	return view(&memory{values: make([]float64, rows*cols), dtype: d}, rows, cols, d), nil
