@@ -40,6 +40,8 @@ type Settings struct {
 	VRAMLimit string   `yaml:"vram_limit"` // "12GiB"; none: what is free
 	RAMLimit  string   `yaml:"ram_limit"`  // the same of the processor's memory
 	Output    string   `yaml:"output"`
+
+	ConditioningCache string `yaml:"conditioning_cache"` // a folder, or off; none: the user's
 }
 
 // Defaults are the settings before any preset, file or flag. Zero sizes, steps

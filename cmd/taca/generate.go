@@ -57,6 +57,7 @@ Settings are laid over each other: the model's preset, the picture given by
 	settings.picture(c)
 	settings.taca(c)
 	settings.cache(c)
+	settings.conditioning(c)
 	fl := c.Flags()
 	fl.StringVar(&opts.config, "config", "", "YAML file of settings; keys are the flags' names with underscores")
 	fl.StringVar(&opts.from, "from", "", "repeat a picture made by taca; other flags override what it says")
@@ -145,6 +146,7 @@ type generation struct {
 	record   record
 	progress *progress
 	times    timings
+	cached   bool // the prompts were found encoded
 }
 
 // paintAll makes the pictures one after the other; the prompt is read once.
@@ -153,7 +155,8 @@ func (g *generation) paintAll(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	g.warn(texts.Cuts)
+	g.cached = texts.Cached
+	g.warn(texts)
 	if _, cfg := g.pipe.Scales(g.record.Request); g.record.Negative != "" && cfg == 1 {
 		g.app.say("taca: the negative prompt does nothing without classifier-free guidance: --guidance (SD3.5) or --true-cfg (FLUX) above 1")
 	}
@@ -215,9 +218,10 @@ func (g *generation) report(path string, r record) error {
 	line, err := json.Marshal(struct {
 		Path string `json:"path"`
 		record
+		Cached  bool    `json:"conditioning_cached"` // in no picture: it would differ in its bytes from one made without
 		Seconds timings `json:"seconds"`
 		Peak    int     `json:"peak_resident_bytes,omitempty"` // of the process, so far
-	}{path, r, g.times.since(g.started), ram.Peak()})
+	}{path, r, g.cached, g.times.since(g.started), ram.Peak()})
 	if err != nil {
 		return err
 	}
@@ -225,10 +229,14 @@ func (g *generation) report(path string, r record) error {
 	return err
 }
 
-// warn says aloud what an encoder did not read.
-func (g *generation) warn(cuts []pipeline.Cut) {
-	for _, c := range cuts {
+// warn says aloud what an encoder did not read, and what the next run will have
+// to read again.
+func (g *generation) warn(texts pipeline.Texts) {
+	for _, c := range texts.Cuts {
 		g.app.say("taca: %s", cutRemark(c.Encoder, c.Length, c.Text))
+	}
+	if texts.Unkept != nil {
+		g.app.say("taca: the encoded prompt is not kept for later runs: %v, or --conditioning-cache off", texts.Unkept)
 	}
 }
 

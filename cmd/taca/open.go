@@ -48,7 +48,7 @@ func (g *generation) open(ctx context.Context) error {
 	}
 	g.record = record{Program: "taca " + version(), Model: lasting(g.settings.Model), Class: m.Class, Request: r, LoRAs: loras,
 		DType: strings.ToLower(d.String()), Weights: g.settings.Weights, Backend: g.backend.Name()}
-	g.pipe, err = pipeline.Open(ctx, m, g.backend, pipeline.Config{DType: d, LoRAs: loras}, g.watch)
+	g.pipe, err = pipeline.Open(ctx, m, g.backend, pipeline.Config{DType: d, LoRAs: loras, Conditioning: g.conditioningCache()}, g.watch)
 	if err != nil {
 		g.progress.close()
 		return errors.Join(err, g.backend.Close())

@@ -110,6 +110,13 @@ func (f *settingFlags) cache(c *cobra.Command) {
 	})
 }
 
+// conditioning registers the cache of encoded prompts.
+func (f *settingFlags) conditioning(c *cobra.Command) {
+	flag(f, "conditioning-cache", func(s *configs.Settings) *string { return &s.ConditioningCache }, func(p *string) {
+		c.Flags().StringVar(p, "conditioning-cache", "", "`folder` that keeps encoded prompts for later runs, 1 GiB of them, or off (default: $"+conditioningVariable+", or taca/conditioning in the user's cache folder)")
+	})
+}
+
 // taca registers gamma and its schedule.
 func (f *settingFlags) taca(c *cobra.Command) {
 	fl := c.Flags()

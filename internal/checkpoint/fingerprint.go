@@ -31,7 +31,7 @@ const (
 // tool wants it so, its mtime, but no program can keep its ctime. A copy with
 // the mtime preserved has another inode and ctime, so it counts as another
 // file, which is never wrong, only slow once. The pages are for file systems
-// that make ctime up.
+// that make ctime up, or do not change it where memory is mapped and written.
 func (s *Set) Fingerprint(now time.Time) (sum [sha256.Size]byte, ok bool) {
 	h := sha256.New()
 	for _, f := range s.files {

@@ -14,7 +14,7 @@ import (
 	"taca/internal/checkpoint"
 )
 
-// Room is how many bytes a folder usually holds: 119 prompts of FLUX.1 with 512
+// Room is how many bytes a folder usually holds: 124 prompts of FLUX.1 with 512
 // tokens each.
 const Room = 1 << 30
 
@@ -72,7 +72,7 @@ func (c *Cache) Find(k Key) ([]checkpoint.Tensor, bool) {
 // the user can read it.
 func (c *Cache) Keep(k Key, tensors []checkpoint.Tensor) error {
 	if err := os.MkdirAll(c.dir, 0o700); err != nil {
-		return err
+		return fmt.Errorf("%w: choose another place", err)
 	}
 	var file bytes.Buffer
 	if err := checkpoint.WriteTo(&file, tensors, map[string]string{digestName: digest(k, tensors)}); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"taca/internal/conditioning"
 	"taca/internal/model"
 	"taca/internal/tensor"
 )
@@ -15,53 +16,95 @@ type Cut struct {
 	Text    string // what it did not read
 }
 
-// Encode reads prompts with every encoder in turn, each opened once and
-// dropped afterwards, and says what was cut.
-func (p *Pipeline) Encode(ctx context.Context, prompts []string, maxLength int, watch Watcher) ([]Text, []Cut, error) {
-	encoders := p.family.encoders()
-	parts := make([][]encoded, len(prompts))
-	var cuts []Cut
-	for i, e := range encoders {
-		watch.tell(Event{Stage: Encoding, Done: i, Total: len(encoders), What: e.component()})
-		n := e.length(maxLength)
-		ids := make([][]int32, len(prompts))
-		for j, prompt := range prompts {
-			tokens := p.tokenizers[i].Encode(prompt, n)
-			ids[j] = tokens.IDs
-			if tokens.Cut != "" {
-				cuts = append(cuts, Cut{e.component(), n, tokens.Cut})
-			}
-		}
-		if err := readAll(ctx, p.env(), e, ids, parts); err != nil {
-			return nil, nil, fmt.Errorf("encode the prompt with %s: %w", e.component(), err)
-		}
-	}
-	watch.tell(Event{Stage: Encoding, Done: len(encoders), Total: len(encoders)})
-	texts := make([]Text, len(prompts))
-	for j := range texts {
-		texts[j] = p.family.assemble(parts[j], maxLength)
-	}
-	return texts, cuts, nil
+// reading is prompts, encoded.
+type reading struct {
+	texts  []Text
+	cuts   []Cut
+	cached bool  // no encoder had to run
+	unkept error // why the next run has to encode them again, or nil
 }
 
-// readAll appends to parts what one encoder says of every prompt.
-func readAll(ctx context.Context, where env, e textEncoder, ids [][]int32, parts [][]encoded) error {
-	open, err := e.open(where)
+// encode reads prompts, with every encoder in turn, each opened once and dropped
+// afterwards, unless they have been read before; and says what was cut.
+func (p *Pipeline) encode(ctx context.Context, prompts []string, maxLength int, watch Watcher) (reading, error) {
+	encoders := p.family.encoders()
+	watch.tell(Event{Stage: Encoding, Total: len(encoders), What: encoders[0].component()})
+	var r reading
+	ids := make([][][]int32, len(prompts)) // of each prompt for each encoder
+	for i, e := range encoders {
+		n := e.length(maxLength)
+		for j, prompt := range prompts {
+			tokens := p.tokenizers[i].Encode(prompt, n)
+			ids[j] = append(ids[j], tokens.IDs)
+			if tokens.Cut != "" {
+				r.cuts = append(r.cuts, Cut{e.component(), n, tokens.Cut})
+			}
+		}
+	}
+	parts, err := p.recallOrAsk(ctx, ids, &r, watch)
+	if err != nil {
+		return r, err
+	}
+	watch.tell(Event{Stage: Encoding, Done: len(encoders), Total: len(encoders)})
+	for _, said := range parts {
+		r.texts = append(r.texts, p.family.assemble(said, maxLength))
+	}
+	return r, nil
+}
+
+// recallOrAsk is what each encoder says of each prompt. None is opened where the
+// cache knows it all.
+func (p *Pipeline) recallOrAsk(ctx context.Context, ids [][][]int32, r *reading, watch Watcher) ([][]encoded, error) {
+	parts := make([][]encoded, len(ids))
+	keys := make([]conditioning.Key, len(ids))
+	keyed := make([]bool, len(ids))
+	var asked []int
+	for j := range ids {
+		if keys[j], keyed[j] = p.key(ids[j]); keyed[j] {
+			parts[j], _ = p.recall(keys[j])
+		}
+		if parts[j] == nil {
+			asked = append(asked, j)
+		}
+	}
+	r.cached = len(asked) == 0
+	if r.cached {
+		return parts, nil
+	}
+	for i, e := range p.family.encoders() {
+		if i > 0 { // encode has told of the first
+			watch.tell(Event{Stage: Encoding, Done: i, Total: len(p.family.encoders()), What: e.component()})
+		}
+		if err := p.ask(ctx, i, ids, asked, parts); err != nil {
+			return nil, fmt.Errorf("encode the prompt with %s: %w", e.component(), err)
+		}
+	}
+	for _, j := range asked {
+		if keyed[j] && r.unkept == nil {
+			r.unkept = p.remember(keys[j], ids[j], parts[j])
+		}
+	}
+	return parts, nil
+}
+
+// ask appends to parts what the i-th encoder says of some of the prompts.
+func (p *Pipeline) ask(ctx context.Context, i int, ids [][][]int32, asked []int, parts [][]encoded) error {
+	open, err := p.family.encoders()[i].open(p.env())
 	if err != nil {
 		return err
 	}
 	defer open.drop()
-	for j := range ids {
+	for _, j := range asked {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		said, err := open.encode(ctx, ids[j])
+		said, err := open.encode(ctx, ids[j][i])
 		if err != nil {
 			return err
 		}
 		parts[j] = append(parts[j], said)
 	}
-	return where.backend.Err()
+	return p.backend.Err()
 }
 
 // place puts a text into memory of the backend.

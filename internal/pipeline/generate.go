@@ -28,6 +28,8 @@ type Picture struct {
 type Texts struct {
 	Positive, Negative Text
 	Cuts               []Cut
+	Cached             bool  // all prompts were found on disk: no encoder was opened
+	Unkept             error // why they are not on disk for the next run, or nil
 }
 
 // Read encodes what a request says.
@@ -45,13 +47,13 @@ func (p *Pipeline) Read(ctx context.Context, r Request, watch Watcher) (Texts, e
 	if p.texts(r) > 1 {
 		prompts = append(prompts, r.Negative)
 	}
-	texts, cuts, err := p.Encode(ctx, prompts, r.MaxLength, watch)
+	said, err := p.encode(ctx, prompts, r.MaxLength, watch)
 	if err != nil {
 		return Texts{}, err
 	}
-	read := Texts{Positive: texts[0], Cuts: cuts}
-	if len(texts) > 1 {
-		read.Negative = texts[1]
+	read := Texts{Positive: said.texts[0], Cuts: said.cuts, Cached: said.cached, Unkept: said.unkept}
+	if len(said.texts) > 1 {
+		read.Negative = said.texts[1]
 	}
 	return read, nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 
 	"taca/internal/checkpoint"
+	"taca/internal/conditioning"
 	"taca/internal/dry"
 	"taca/internal/lora"
 	"taca/internal/model"
@@ -17,8 +18,9 @@ import (
 
 // Config is how a model is opened.
 type Config struct {
-	DType tensor.DType // of activations: F32 or BF16
-	LoRAs []LoRA
+	DType        tensor.DType // of activations: F32 or BF16
+	LoRAs        []LoRA
+	Conditioning *conditioning.Cache // of encoded prompts; nil: every run encodes its own
 }
 
 // LoRA is an adapter file to attach to the denoiser.
