@@ -65,7 +65,7 @@ func (f *File) identify(h hash.Hash, now time.Time) bool {
 	body := int(binary.LittleEndian.Uint64(f.data)) + lengthBytes // parse has checked it
 	write(f.data[:body])
 	for i := range samples {
-		at := body + (len(f.data)-body-sampleBytes)/(samples-1)*i
+		at := body + (len(f.data)-body-sampleBytes)*i/(samples-1)
 		write(f.data[at:min(at+sampleBytes, len(f.data))])
 	}
 	return true
