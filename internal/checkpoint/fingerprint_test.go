@@ -122,7 +122,7 @@ func TestFingerprintSamples(t *testing.T) {
 		}
 	}()
 	was, _ := fingerprint(t, dir, later)
-	for _, at := range []int{8 + 72, len(data) - 1, (len(data)-80-4096)/15*7 + 80} {
+	for _, at := range []int{8 + 72, len(data) - 1, 80 + (len(data)-80-4096)*7/15} {
 		data[at]++
 		now, ok := fingerprint(t, dir, later)
 		if !ok || now == was {
