@@ -20,6 +20,7 @@ func TestCard(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("HF_HOME", filepath.Join(e.WorkDir, "hub"))
 			e.Setenv("TACA_MODELS", "")
+			e.Setenv(conditioningVariable, "off")
 			e.Setenv("SIM", sim)
 			e.Setenv("LD_LIBRARY_PATH", sim)
 			// A driver without cuBLASLt beside it.

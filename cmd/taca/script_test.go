@@ -17,8 +17,14 @@ import (
 	"taca/internal/demo"
 )
 
-// TestMain lets the test binary be the real program for the scripts.
+// TestMain lets the test binary be the real program for the scripts. Nothing is
+// kept in the caches of whoever runs the tests, nor found there.
 func TestMain(m *testing.M) {
+	if _, given := os.LookupEnv(conditioningVariable); !given {
+		if err := os.Setenv(conditioningVariable, "off"); err != nil {
+			panic(err)
+		}
+	}
 	testscript.Main(m, map[string]func(){"taca": main})
 }
 
@@ -30,6 +36,7 @@ func TestScripts(t *testing.T) {
 			// No terminal, no caches and no presets of whoever runs the tests.
 			e.Setenv("HF_HOME", filepath.Join(e.WorkDir, "hub"))
 			e.Setenv("TACA_MODELS", "")
+			e.Setenv(conditioningVariable, "off")
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
@@ -41,6 +48,7 @@ func TestScripts(t *testing.T) {
 			"adapter":  putAdapter,
 			"nothing":  nothing,
 			"readonly": readonly,
+			"shared":   shared,
 		},
 	})
 }
@@ -129,4 +137,22 @@ func nothing(ts *testscript.TestScript, _ bool, args []string) {
 // readonly DIR: a folder nobody can write in, root included.
 func readonly(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.Symlink("/proc/self", ts.MkAbs(args[0])))
+}
+
+// shared GLOB MODE: the files exist and have that mode.
+func shared(ts *testscript.TestScript, _ bool, args []string) {
+	found, err := filepath.Glob(ts.MkAbs(args[0]))
+	ts.Check(err)
+	want, err := strconv.ParseUint(args[1], 8, 32)
+	ts.Check(err)
+	if len(found) == 0 {
+		ts.Fatalf("no %s", args[0])
+	}
+	for _, path := range found {
+		info, err := os.Stat(path)
+		ts.Check(err)
+		if info.Mode().Perm() != fs.FileMode(want) {
+			ts.Fatalf("%s: mode %o, want %o", path, info.Mode().Perm(), want)
+		}
+	}
 }

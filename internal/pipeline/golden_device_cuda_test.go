@@ -51,7 +51,7 @@ func openPainter(t *testing.T) painter {
 		t.Helper()
 		dir := t.TempDir()
 		latents, picture := filepath.Join(dir, "latents.safetensors"), filepath.Join(dir, "picture.png")
-		args := []string{"generate", "--device", "cuda", "--quiet", "--model", folder, "--prompt", r.Prompt, "--negative-prompt", r.Negative,
+		args := []string{"generate", "--device", "cuda", "--quiet", "--conditioning-cache", "off", "--model", folder, "--prompt", r.Prompt, "--negative-prompt", r.Negative,
 			"--dtype", strings.ToLower(c.DType.String()), "--latents-out", latents, "-o", picture}
 		for name, value := range map[string]any{"width": r.Width, "height": r.Height, "steps": r.Steps, "guidance": r.Guidance,
 			"true-cfg": r.TrueCFG, "seed": r.Seed, "max-sequence-length": r.MaxLength, "gamma": r.TACA.Gamma, "gamma-steps": r.TACA.Steps} {

@@ -1,0 +1,70 @@
+package pipeline_test
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"maps"
+	"os"
+	"slices"
+	"testing"
+
+	"taca/internal/cpu"
+	"taca/internal/demo"
+	"taca/internal/pipeline"
+	"taca/internal/tensor"
+)
+
+// TestEncodersVersion: where this program's encoders give other bits than the
+// program did that is told in testdata/encoders.json, results that users have
+// on disk are not what would come out now. They must not be found any more:
+// raise encodersVersion, and write what TACA_RECORD=1 does. Arithmetic that the
+// file does not know, such as another compiler's, is not compared.
+func TestEncodersVersion(t *testing.T) {
+	const path = "testdata/encoders.json"
+	now := map[string]string{}
+	for _, isa := range cpu.Available() {
+		for _, d := range []tensor.DType{tensor.F32, tensor.BF16} {
+			s := setting{folder: demo.Folder(), cache: t.TempDir(), isa: isa, config: pipeline.Config{DType: d}}
+			arithmetic := ""
+			s.use(t, func(p *pipeline.Pipeline, b *binder) {
+				arithmetic = b.Arithmetic() + ", " + d.String()
+				if _, err := p.Read(t.Context(), recalled(), nil); err != nil {
+					t.Fatal(err)
+				}
+			})
+			all := sha256.New()
+			entries := kept(t, s.cache)
+			for _, name := range slices.Sorted(maps.Keys(entries)) { // with the version, which is in the names
+				all.Write(append([]byte(name), entries[name]...))
+			}
+			now[arithmetic] = hex.EncodeToString(all.Sum(nil))
+		}
+	}
+	if os.Getenv("TACA_RECORD") != "" {
+		text, err := json.MarshalIndent(now, "", "  ")
+		if err == nil {
+			err = os.WriteFile(path, append(text, '\n'), 0o644)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	var recorded map[string]string
+	data, err := os.ReadFile(path)
+	if err == nil {
+		err = json.Unmarshal(data, &recorded)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	compared := 0
+	for arithmetic, digest := range now {
+		if want, known := recorded[arithmetic]; known && want != digest {
+			t.Errorf("%s: the encoders' bits are others: raise encodersVersion in recall.go, then TACA_RECORD=1 go test -run EncodersVersion ./internal/pipeline", arithmetic)
+		} else if known {
+			compared++
+		}
+	}
+	t.Logf("%d of %d compared", compared, len(now))
+}
