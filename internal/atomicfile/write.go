@@ -24,15 +24,14 @@ func Write(path string, fill func(io.Writer) error) error {
 	if special {
 		return fail(path, stream(target, fill))
 	}
-	return fail(path, replace(target, 0o666, fill))
+	return fail(path, replace(target, 0o666, fill, (*os.File).Sync))
 }
 
-// WritePrivate is Write of a file that only its owner may read.
-func WritePrivate(path string, data []byte) error {
-	return fail(path, replace(path, 0o600, func(w io.Writer) error {
-		_, err := w.Write(data)
-		return err
-	}))
+// WritePrivate is Write of a file that only its owner may read. It does not wait
+// for the disk: after the machine has lost its power the file may be damaged,
+// which those who read it must be able to tell.
+func WritePrivate(path string, fill func(io.Writer) error) error {
+	return fail(path, replace(path, 0o600, fill, func(*os.File) error { return nil }))
 }
 
 // Writable tries whether Write could make a file, before hours are spent on
@@ -74,12 +73,12 @@ func stream(path string, fill func(io.Writer) error) error {
 	return errors.Join(filled(f, fill), f.Close())
 }
 
-func replace(path string, mode fs.FileMode, fill func(io.Writer) error) error {
+func replace(path string, mode fs.FileMode, fill func(io.Writer) error, sync func(*os.File) error) error {
 	f, err := create(path, mode)
 	if err != nil {
 		return err
 	}
-	err = errors.Join(filled(f, fill), f.Sync(), f.Close())
+	err = errors.Join(filled(f, fill), sync(f), f.Close())
 	if err == nil {
 		err = os.Rename(f.Name(), path)
 	}

@@ -84,3 +84,22 @@ func TestPipesStayPipes(t *testing.T) {
 		t.Errorf("the pipe is now %v (%v)", info, err)
 	}
 }
+
+// TestWritePrivate: nobody else may read it, whatever was there before.
+func TestWritePrivate(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x")
+	if err := os.WriteFile(path, []byte("old"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := atomicfile.WritePrivate(path, say("new")); err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(path)
+	info, statErr := os.Stat(path)
+	if err = errors.Join(err, statErr); err != nil || string(got) != "new" || info.Mode().Perm() != 0o600 {
+		t.Errorf("%q with mode %v (%v)", got, info.Mode(), err)
+	}
+	if err := atomicfile.WritePrivate(filepath.Join(path, "below"), say("x")); err == nil {
+		t.Error("a file was written below a file")
+	}
+}

@@ -1,10 +1,12 @@
 package checkpoint
 
 import (
+	"crypto/sha256"
 	"errors"
 	"io/fs"
 	"math"
 	"os"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -14,8 +16,9 @@ import (
 // File is one safetensors file, mapped into memory. It is a Source.
 type File struct {
 	path     string
-	mapping  *mapping.File // nil for bytes given
-	data     []byte        // the whole file
+	mapping  *mapping.File            // nil for bytes given
+	data     []byte                   // the whole file
+	sum      func() [sha256.Size]byte // of data, which is found once; nil where data may change
 	names    []string
 	tensors  map[string]Raw
 	metadata map[string]string
@@ -32,7 +35,7 @@ func OpenFile(path string) (*File, error) {
 		_ = mapped.Close() // the first error is the one to tell
 		return nil, err
 	}
-	f.mapping = mapped
+	f.mapping, f.sum = mapped, nil
 	return f, nil
 }
 
@@ -44,7 +47,8 @@ func OpenBytes(name string, data []byte) (*File, error) {
 		problem.Path = name
 		return nil, problem
 	}
-	f := &File{path: name, data: data, tensors: make(map[string]Raw, len(h.entries)), metadata: h.metadata}
+	sum := sync.OnceValue(func() [sha256.Size]byte { return sha256.Sum256(data) })
+	f := &File{path: name, data: data, sum: sum, tensors: make(map[string]Raw, len(h.entries)), metadata: h.metadata}
 	for _, e := range h.entries {
 		f.names = append(f.names, e.name)
 		f.tensors[e.name] = Raw{Shape: e.shape, Type: e.dtype, Bytes: data[h.data+e.lo : h.data+e.hi : h.data+e.hi]}
@@ -104,7 +108,7 @@ func (f *File) String() string { return f.path }
 // Close unmaps the file. Windows of it must not be used afterwards.
 func (f *File) Close() error {
 	mapped := f.mapping
-	f.mapping, f.data, f.tensors = nil, nil, nil
+	f.mapping, f.data, f.sum, f.tensors = nil, nil, nil, nil
 	if mapped == nil {
 		return nil
 	}

@@ -49,9 +49,15 @@ func (f *File) identify(h hash.Hash, now time.Time) bool {
 		h.Write(binary.LittleEndian.AppendUint64(nil, uint64(len(part))))
 		h.Write(part)
 	}
-	if f.mapping == nil || len(f.data) <= hashWhole {
-		write(f.data)
-		return len(f.data) > 0
+	if f.sum != nil {
+		sum := f.sum()
+		write(sum[:])
+		return true
+	}
+	if len(f.data) <= hashWhole {
+		sum := sha256.Sum256(f.data)
+		write(sum[:])
+		return true
 	}
 	id, err := f.mapping.Identity()
 	if err != nil || now.Sub(id.Changed) < settled {

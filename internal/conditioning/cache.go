@@ -1,10 +1,10 @@
 package conditioning
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -74,11 +74,9 @@ func (c *Cache) Keep(k Key, tensors []checkpoint.Tensor) error {
 	if err := os.MkdirAll(c.dir, 0o700); err != nil {
 		return fmt.Errorf("%w: choose another place", err)
 	}
-	var file bytes.Buffer
-	if err := checkpoint.WriteTo(&file, tensors, map[string]string{digestName: digest(k, tensors)}); err != nil {
-		return err
-	}
-	if err := atomicfile.WritePrivate(c.path(k), file.Bytes()); err != nil {
+	metadata := map[string]string{digestName: digest(k, tensors)}
+	err := atomicfile.WritePrivate(c.path(k), func(w io.Writer) error { return checkpoint.WriteTo(w, tensors, metadata) })
+	if err != nil {
 		return err
 	}
 	c.evict(filepath.Base(c.path(k)), time.Now())
