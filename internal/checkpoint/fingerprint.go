@@ -9,7 +9,7 @@ import (
 
 const (
 	// hashWhole is up to how many bytes a file is hashed as a whole, which takes
-	// some 20 ms.
+	// some 30 ms.
 	hashWhole = 32 << 20
 	// samples of sampleBytes each are hashed of a larger one.
 	samples     = 16
