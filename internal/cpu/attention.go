@@ -42,7 +42,7 @@ func attentionRows(rows, heads, size, workers int) int {
 		panic(fmt.Sprintf("cpu: attention heads of %d columns, at most %d fit", size, widestHead))
 	}
 	const strip = 96 // of attention_softmax.h
-	n := strip * min(8, max(1, 2048/size))
+	n := strip * min(16, max(1, 2048/size))
 	n = min(n, max(1, (rows+strip-1)/strip)*strip)
 	for n > strip/4 && heads*((rows+n-1)/n) < 4*workers && n*rows*size > callProducts {
 		n /= 2

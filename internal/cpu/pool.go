@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"sync/atomic"
+	"time"
 	"unsafe"
 )
 
@@ -31,7 +32,7 @@ func newPool(workers int) (*pool, error) {
 	p := &pool{workers: workers, work: work, jobs: make(chan *job, workers)}
 	for i := 1; i < workers; i++ {
 		go func() {
-			for j := range p.jobs {
+			for j, open := p.next(); open; j, open = p.next() {
 				j.claim(p.workspace(i))
 			}
 		}()
@@ -60,7 +61,42 @@ func (p *pool) run(units, grain int, do func(lo, hi int, work unsafe.Pointer)) {
 		}
 	}
 	j.claim(p.workspace(0))
+	lookOut(func() bool { return int(j.finished.Load()) == units })
 	<-j.done
+}
+
+// next waits for a job.
+func (p *pool) next() (j *job, open bool) {
+	here := lookOut(func() bool {
+		select {
+		case j, open = <-p.jobs:
+			return true
+		default:
+			return false
+		}
+	})
+	if !here {
+		j, open = <-p.jobs
+	}
+	return j, open
+}
+
+// patience is how long a thread looks out for work before it sleeps: waking one
+// takes as long as a small verb, and in a step the next verb comes at once.
+const patience = 50 * time.Microsecond
+
+// lookOut asks until the answer is yes, or patience is at its end.
+func lookOut(done func() bool) bool {
+	for begin := time.Now(); ; {
+		for range 32 {
+			if done() {
+				return true
+			}
+		}
+		if time.Since(begin) > patience {
+			return false
+		}
+	}
 }
 
 // claim does units until none is left to claim.
