@@ -11,8 +11,10 @@ INLINE double total_of(const vec *part) {
     float few[LANES];
     v_store(few, v_add(v_add(part[0], part[1]), v_add(part[2], part[3])));
     double total[4] = {0};
-    for (int i = 0; i < LANES; i++) {
-        total[i & 3] += few[i];
+    for (int i = 0; i < LANES; i += 4) {
+        for (int j = 0; j < 4; j++) {
+            total[j] += few[i + j];
+        }
     }
     return (total[0] + total[1]) + (total[2] + total[3]);
 }
@@ -102,23 +104,32 @@ INLINE vec rotate(vec x, vec rope) {
     return v_fma(x, v_even(rope), v_mul(v_swap_pairs(x), sine));
 }
 
-// qk_norm_rope_rows: a unit is a row. Every head is normed, then rotated.
+// qk_norm_rope_rows: a unit is a row. Every head is normed, then rotated. Roots
+// take long: those of all heads come before the first is needed.
 static void qk_norm_rope_rows(const void *args, int64_t lo, int64_t hi, void *work) {
     const taca_qk *a = args;
-    float *x = work;
     const void *gain = row_of(&a->gain, 0);
-    int64_t size = a->x.cols / a->heads;
+    int64_t size = a->x.cols / a->heads, wide = (size + LANES - 1) / LANES * LANES;
+    double *square = work;
+    float *x = (float *)(square + (a->heads + 7) / 8 * 8);
     for (int64_t row = lo; row < hi; row++) {
         const float *rope = row_of(&a->rope, row);
+        char *at = row_of(&a->x, row);
+        const int64_t bytes = size * element_size(a->x.type);
         for (int64_t head = 0; head < a->heads; head++) {
-            char *at = (char *)row_of(&a->x, row) + head * size * element_size(a->x.type);
-            widen(x, at, a->x.type, size);
-            float scale = a->gain.at ? (float)(1 / sqrt(mean_square(x, size, 0) + (double)a->eps)) : 1;
+            widen(x + head * wide, at + head * bytes, a->x.type, size);
+            square[head] = a->gain.at ? mean_square(x + head * wide, size, 0) : 0;
+        }
+        for (int64_t head = 0; head < a->heads; head++) {
+            square[head] = 1 / sqrt(square[head] + (double)a->eps);
+        }
+        for (int64_t head = 0; head < a->heads; head++, at += bytes) {
+            const vec scale = v_set((float)square[head]);
             for (int64_t i = 0; i < size; i += LANES) {
                 int64_t n = size - i < LANES ? size - i : LANES;
-                vec y = v_load(x + i);
+                vec y = v_load(x + head * wide + i);
                 if (a->gain.at) {
-                    y = v_mul(v_mul(y, v_set(scale)), v_get_part(gain, a->gain.type, i, n));
+                    y = v_mul(v_mul(y, scale), v_get_part(gain, a->gain.type, i, n));
                 }
                 if (a->rope.at) {
                     y = rotate(y, v_get_part(rope, TACA_F32, i, n));

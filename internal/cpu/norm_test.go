@@ -98,6 +98,8 @@ func BenchmarkNorm(b *testing.B) {
 			random := rand.New(rand.NewPCG(1, 2))
 			x, dst, v := operand(b, o, rows, cols, d, random), operand(b, o, rows, cols, d, random), operand(b, o, 1, cols, d, random)
 			head, rope := operand(b, o, 1, 128, d, random), operand(b, o, rows, 128, tensor.F32, random)
+			o.Upload(head, slices.Repeat([]float32{1}, 128)) // so that x, which is overwritten, keeps its size
+			o.Upload(rope, slices.Repeat([]float32{0.6, 0.8}, rows*64))
 			streams := int64(rows * cols * d.Size())
 			for _, verb := range []struct {
 				name    string
