@@ -29,14 +29,15 @@ func newBenchCommand(a *app) *cobra.Command {
 they have at 1024×1024 pixels: attention over the joint sequence, with gamma 1
 and 1.2, and the linear layers. It prints the median time, the operations a
 second, and their share of the peak: of a processor what multiplying out of
-registers reaches, measured first; of a card what its data sheet says.
+registers reaches, measured first, with int8 where --weights is q8 or q4; of a
+card what its data sheet says.
 
 With --model it measures that model's transformer instead: one evaluation, with
 gamma 1 and 1.2, at the size the picture flags say, and the modulation of all
 steps of a picture, which is computed before the first. The folder needs the
 weights of the transformer alone.`,
 		Example: `  taca bench --device cuda
-  taca bench --device cpu --seconds 5 --json
+  taca bench --device cpu --weights q8 --seconds 5 --json
   taca bench --model flux-dev -W 512 -H 512`,
 		Args: arguments(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -67,15 +68,17 @@ type benchmark struct {
 	Rate   float64 `json:"tflops"`
 	Share  float64 `json:"share_of_peak,omitempty"`
 
-	run func(ctx context.Context) error
+	integers bool // products of int8
+	run      func(ctx context.Context) error
 }
 
 // report is what bench prints.
 type report struct {
-	Device string      `json:"device"`
-	DType  string      `json:"dtype"`
-	Peak   float64     `json:"peak_tflops,omitempty"`
-	Lines  []benchmark `json:"lines"`
+	Device   string      `json:"device"`
+	DType    string      `json:"dtype"`
+	Peak     float64     `json:"peak_tflops,omitempty"`
+	Integers float64     `json:"int8_peak_tops,omitempty"`
+	Lines    []benchmark `json:"lines"`
 }
 
 func runBench(ctx context.Context, a *app, s configs.Settings, each time.Duration, asJSON bool) (err error) {
@@ -105,7 +108,14 @@ func (r *report) verbs(ctx context.Context, b tensor.Backend, s configs.Settings
 	if err != nil {
 		return err
 	}
-	lines, err := verbs(b, d)
+	weights, known := weightFormats[s.Weights]
+	if !known {
+		weights = d
+		if s.Weights != "" {
+			return unknownWeights(s.Weights)
+		}
+	}
+	lines, err := verbs(b, d, weights)
 	if err != nil {
 		return err
 	}
@@ -143,14 +153,18 @@ func (r *report) step(ctx context.Context, b tensor.Backend, s configs.Settings,
 func (r *report) measure(ctx context.Context, b tensor.Backend, d tensor.DType, lines []benchmark, each time.Duration) error {
 	r.DType, r.Peak = d.String(), peak(r.Device, d)
 	if processor, ok := b.(interface{ Peak(tensor.DType) float64 }); ok {
-		r.Peak = processor.Peak(d) / 1e12
+		r.Peak, r.Integers = processor.Peak(d)/1e12, processor.Peak(tensor.Q8)/1e12
 	}
 	for _, l := range lines {
 		if err := l.measure(ctx, each); err != nil {
 			return err
 		}
-		if r.Peak > 0 {
-			l.Share = l.Rate / r.Peak
+		top := r.Peak
+		if l.integers {
+			top = r.Integers
+		}
+		if top > 0 {
+			l.Share = l.Rate / top
 		}
 		r.Lines = append(r.Lines, l)
 	}
@@ -168,24 +182,22 @@ var sizes = []struct {
 	{"SD3.5 medium", 333, 4096, 24, 64, 6144},
 }
 
-// verbs makes the operands of all lines; they live as long as b.
-func verbs(b tensor.Backend, d tensor.DType) ([]benchmark, error) {
+// verbs makes the operands of all lines, with weights in a format; they live as
+// long as b.
+func verbs(b tensor.Backend, d, weights tensor.DType) ([]benchmark, error) {
 	most, widest := 0, 0
 	for _, s := range sizes {
 		most, widest = max(most, s.text+s.visual), max(widest, s.wide)
 	}
-	var operands [5]tensor.Tensor // activations as wide as the widest, and weights
+	var operands [4]tensor.Tensor // activations as wide as the widest
 	for i := range operands {
-		rows, cols := most, widest
-		if i == 4 {
-			rows, cols = widest, 3072
-		}
 		var err error
-		if operands[i], err = b.New(rows, cols, d); err != nil {
+		if operands[i], err = b.New(most, widest, d); err != nil {
 			return nil, err
 		}
 		fillNormal(b, operands[i])
 	}
+	group := b.NewGroup()
 	var all []benchmark
 	for _, s := range sizes {
 		rows, d := s.text+s.visual, s.heads*s.size
@@ -201,11 +213,14 @@ func verbs(b tensor.Backend, d tensor.DType) ([]benchmark, error) {
 				run:   do(func() { b.Attention(part(0, d), part(1, d), part(2, d), part(3, d), spec) })})
 		}
 		for _, cols := range [][2]int{{d, d}, {d, s.wide}, {s.wide, d}} {
-			all = append(all, benchmark{Name: fmt.Sprintf("%s linear %d×%d·%d", s.family, rows, cols[0], cols[1]),
-				FLOPs: 2 * float64(rows) * float64(cols[0]) * float64(cols[1]),
-				run: do(func() {
-					b.Linear(part(0, cols[1]), part(1, cols[0]), packed(operands[4], cols[1], cols[0]), tensor.Tensor{}, tensor.Identity)
-				})})
+			w, err := randomWeights(group, cols[1], cols[0], weights)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, benchmark{Name: fmt.Sprintf("%s linear %d×%d·%d, %v", s.family, rows, cols[0], cols[1], weights),
+				FLOPs:    2 * float64(rows) * float64(cols[0]) * float64(cols[1]),
+				integers: weights == tensor.Q8 || weights == tensor.Q4,
+				run:      do(func() { b.Linear(part(0, cols[1]), part(1, cols[0]), w, tensor.Tensor{}, tensor.Identity) })})
 		}
 	}
 	return all, nil
@@ -271,6 +286,9 @@ func (r report) print(out io.Writer) error {
 	fmt.Fprintf(w, "%s, %s", r.Device, r.DType)
 	if r.Peak > 0 {
 		fmt.Fprintf(w, ", peak %.3g TFLOP/s", r.Peak)
+	}
+	if r.Integers > 0 {
+		fmt.Fprintf(w, ", of int8 %.3g TOP/s", r.Integers)
 	}
 	fmt.Fprintln(w)
 	fmt.Fprintln(w, "verb\tmedian\tTFLOP/s\tof peak\truns")

@@ -14,11 +14,15 @@ var weightFormats = map[string]tensor.DType{"bf16": tensor.BF16, "f8": tensor.F8
 func readModelIn(weights string, folder *checkpoint.Folder, err error) (*pipeline.Model, error) {
 	d, known := weightFormats[weights]
 	if weights != "" && !known {
-		return nil, usagef("weights %q are unknown: use bf16, f8, q8 or q4", weights)
+		return nil, unknownWeights(weights)
 	}
 	m, err := readModel(folder, err)
 	if err == nil && known {
 		m.Convert(d)
 	}
 	return m, err
+}
+
+func unknownWeights(name string) error {
+	return usagef("weights %q are unknown: use bf16, f8, q8 or q4", name)
 }

@@ -26,7 +26,17 @@ static int tiles_allowed(void) { return 0; }
 #endif
 
 #if defined(__aarch64__)
-extern const taca_kernels taca_neon;
+extern const taca_kernels taca_neon, taca_neondot;
+
+#if defined(TACA_NEONDOT)
+#if defined(__linux__)
+#include <sys/auxv.h>
+
+static int dots(void) { return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0; }
+#else
+static int dots(void) { return 1; } // the compiler takes it for granted
+#endif
+#endif
 #endif
 
 const char *taca_compiler(void) {
@@ -63,6 +73,11 @@ int taca_machine(const taca_kernels *tables[TACA_TABLES]) {
         tables[n++] = &taca_avx2;
     }
 #elif defined(__aarch64__)
+#if defined(TACA_NEONDOT)
+    if (dots()) {
+        tables[n++] = &taca_neondot;
+    }
+#endif
     tables[n++] = &taca_neon;
 #endif
     tables[n++] = &taca_portable;

@@ -10,9 +10,8 @@ import (
 )
 
 // Available lists the instruction sets this machine has kernels for, best
-// first: of "amx", "avx512bf16", "avx512vnni", "avx512",
-// "avxvnni", "avx2", "neon", "portable". The
-// last is always there.
+// first: of "amx", "avx512bf16", "avx512vnni", "avx512", "avxvnni", "avx2",
+// "neondot", "neon", "portable". The last is always there.
 func Available() []string {
 	var names []string
 	for _, k := range machine() {

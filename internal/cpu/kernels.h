@@ -144,6 +144,11 @@ typedef struct {
     taca_verb verb[TACA_VERBS];
 } taca_kernels;
 
+// Where DotProd can be compiled: clang takes it from its command line alone.
+#if defined(__aarch64__) && (defined(__ARM_FEATURE_DOTPROD) || !defined(__clang__))
+#define TACA_NEONDOT
+#endif
+
 // taca_machine lists the tables whose instructions this machine has, best
 // first, and returns how many there are.
 enum { TACA_TABLES = 7 };
