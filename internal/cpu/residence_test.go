@@ -107,6 +107,15 @@ func held(t *testing.T, window []byte) int {
 	return n
 }
 
+// needsKernel skips a test of pages under an emulator, which scripts/test-arm64
+// tells by -short: qemu's user mode has its own ways with madvise.
+func needsKernel(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("which pages a process has is the kernel's affair, and here there may be an emulator between")
+	}
+}
+
 // limited is a backend with room for so many groups beside the two that pass.
 func limited(t *testing.T, groups, cache int) *Backend {
 	t.Helper()
@@ -126,6 +135,7 @@ func limited(t *testing.T, groups, cache int) *Backend {
 // TestStreamedGroupsLeave: of eight groups three stay, and of the others only
 // the one in use is there, time and again; all hold what they should.
 func TestStreamedGroupsLeave(t *testing.T) {
+	needsKernel(t)
 	for name, cache := range map[string]int{"cached": 1 << 40, "forgotten": 1} {
 		t.Run(name, func(t *testing.T) {
 			b, f := limited(t, 3, cache), weightsFile(t)
@@ -259,6 +269,7 @@ func TestMoreGroupsMakeOthersLeave(t *testing.T) {
 
 // TestTheNextGroupIsFetched while this one is used.
 func TestTheNextGroupIsFetched(t *testing.T) {
+	needsKernel(t)
 	b, f := limited(t, 0, 1), weightsFile(t)
 	groups := bind(t, b, f)
 	window := groups[4].window
