@@ -35,6 +35,7 @@ type Trajectory struct {
 	Guidance float32        // embedded guidance; ignored where the model has none
 	Texts    []Conditioning // what the prompt asks for, and under classifier-free guidance what the negative prompt does
 	Steps    []Step
+	Blocks   Blocks // where a step's gamma acts; elsewhere attention is plain
 	// Cache is how far the answer of the first block may have changed, relatively,
 	// since the last step that ran all blocks, for a step to take what the others
 	// did from that one; 0 is no cache.
@@ -42,7 +43,7 @@ type Trajectory struct {
 }
 
 // Step is what changes from one step to the next. The gates of adapters may
-// change where gamma does, and nowhere else.
+// change between steps whose gamma is 1 and others, and nowhere else.
 type Step struct {
 	Sigma float32 // noise level, 0..1
 	Gamma float32 // TACA: visual queries × text keys; 1 is plain attention
@@ -54,13 +55,21 @@ type Cached struct {
 	Change float64 // of the first block's answer since the last step that ran them; 0 where there was none
 }
 
-// Stretch is the end of the steps from i on that have step i's gamma.
+// Stretch is the end of the steps from i on whose gates are step i's.
 func (t Trajectory) Stretch(i int) int {
 	end := i + 1
-	for end < len(t.Steps) && t.Steps[end].Gamma == t.Steps[i].Gamma {
+	for end < len(t.Steps) && (t.Steps[end].Gamma == 1) == (t.Steps[i].Gamma == 1) {
 		end++
 	}
 	return end
+}
+
+// Gamma is that of step i in a block.
+func (t Trajectory) Gamma(i, block int) float32 {
+	if t.Blocks.Has(block) {
+		return t.Steps[i].Gamma
+	}
+	return 1
 }
 
 // Conditioning is what the text encoders tell the denoiser.

@@ -117,11 +117,14 @@ class Tempered:
         return attn.to_out[0](visual), text
 
 
-def temper(model: torch.nn.Module, gamma: float, text: int) -> None:
-    """Put Tempered into every attention that sees text: all but SD3's attn2."""
-    for name, module in model.named_modules():
-        if name.endswith(".attn"):
-            module.set_processor(Tempered(gamma, text))
+def temper(model: torch.nn.Module, gamma: float, text: int, blocks: str | None = None) -> None:
+    """Put Tempered into every attention that sees text, which is all but SD3's attn2, or into those of the blocks "first-last"."""
+    attentions = [module for name, module in model.named_modules() if name.endswith(".attn")]  # in forward order
+    if blocks:
+        first, last = map(int, blocks.split("-"))
+        attentions = attentions[first : last + 1]
+    for module in attentions:
+        module.set_processor(Tempered(gamma, text))
 
 
 def rows(t: torch.Tensor) -> torch.Tensor:

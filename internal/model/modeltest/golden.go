@@ -27,6 +27,7 @@ type Run struct {
 	Name            string
 	Sigma, Guidance float32
 	Gamma           float32
+	Blocks          string // where gamma acts
 	Height, Width   int // of the grid of patches
 
 	X      trace.Named   `json:"-"`
@@ -125,10 +126,14 @@ func (r *Run) Try(ctx context.Context, t *testing.T, b tensor.Backend, m model.D
 	t.Helper()
 	velocity := trace.Named{Name: "proj_out", Rows: r.X.Rows, Cols: r.X.Cols, Values: make([]float32, len(r.X.Values))}
 	x, dst := upload(t, b, r.X), upload(t, b, velocity)
+	blocks, err := model.ParseBlocks(r.Blocks)
+	if err != nil {
+		return velocity, err
+	}
 	e, err := m.Start(model.Trajectory{
 		Grid: tensor.Grid{Height: r.Height, Width: r.Width}, Guidance: r.Guidance,
 		Texts: []model.Conditioning{{Tokens: upload(t, b, r.Text), Pooled: upload(t, b, r.Pooled)}},
-		Steps: []model.Step{{Sigma: r.Sigma, Gamma: r.Gamma}},
+		Steps: []model.Step{{Sigma: r.Sigma, Gamma: r.Gamma}}, Blocks: blocks,
 	})
 	if err != nil {
 		return velocity, err

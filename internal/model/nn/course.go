@@ -36,7 +36,7 @@ func (c *Conditioner) Start(b tensor.Backend, d tensor.DType, t model.Trajectory
 }
 
 // Ready computes the vectors of step i and of those after it that have the
-// same gamma, and so the same gates. next is the group needed after it.
+// same gates. next is the group needed after it.
 func (c *Course) Ready(ctx context.Context, i int, next tensor.Group) error {
 	if c.ready[i] {
 		return nil

@@ -63,6 +63,7 @@ func (e *evaluator) Velocity(ctx context.Context, dst []tensor.Tensor, x tensor.
 		}
 		b.weights.Need(m.weights(k + 1))
 		for _, p := range passes {
+			p.spec.Gamma = e.Gamma(i, k)
 			b.forward(o, p.joint, p.vectors, p.spec)
 		}
 		if k > 0 {
@@ -102,18 +103,18 @@ func (e *evaluator) begin(x tensor.Tensor, i int) []pass {
 		joint, row := o.Scratch(visual.Hi, m.config.Width(), m.format), vectors.RowRange(t, t+1)
 		m.conditioner.Observe(o, row)
 		m.first.forward(o, joint.In(text), joint.In(visual), x, c.Tokens, e.Grid)
-		passes[t] = pass{joint, row, m.attention(text, visual, e.Steps[i].Gamma)}
+		passes[t] = pass{joint, row, m.attention(text, visual)}
 	}
 	return passes
 }
 
 // attention says how text and visual tokens attend to each other in all
-// blocks. It is the one place where TACA enters.
-func (m *Model) attention(text, visual tensor.Span, gamma float32) tensor.AttentionSpec {
+// blocks; gamma is each block's own.
+func (m *Model) attention(text, visual tensor.Span) tensor.AttentionSpec {
 	return tensor.AttentionSpec{
 		Heads: m.config.Heads,
 		Scale: nn.AttentionScale(m.config.HeadSize),
-		Gamma: gamma,
+		Gamma: 1,
 		Text:  text, Visual: visual,
 	}
 }
