@@ -41,6 +41,9 @@ type Settings struct {
 	RAMLimit  string   `yaml:"ram_limit"`  // the same of the processor's memory
 	Output    string   `yaml:"output"`
 
+	GammaShape  string `yaml:"gamma_schedule"` // constant, linear, cosine, points or a file of them; none: constant
+	GammaBlocks string `yaml:"gamma_blocks"`   // none: all
+
 	ConditioningCache string `yaml:"conditioning_cache"` // a folder, or off; none: the user's
 }
 

@@ -28,6 +28,7 @@ type generateOptions struct {
 	config, from          string
 	latentsIn, latentsOut string
 	trace                 string
+	printSchedule         bool
 	json, quiet           bool
 	sized                 bool // by flags: latents from a file do not decide
 }
@@ -64,6 +65,7 @@ Settings are laid over each other: the model's preset, the picture given by
 	fl.StringVar(&opts.latentsIn, "latents-in", "", "safetensors file whose tensor latents [1, 16, h, w] replaces the noise")
 	fl.StringVar(&opts.latentsOut, "latents-out", "", "write the final latents [1, 16, h, w], F32, to this safetensors file")
 	fl.StringVar(&opts.trace, "trace", "", "write every block's output of every step to this folder")
+	fl.BoolVar(&opts.printSchedule, "print-schedule", false, "print the noise level and gamma of every step, and paint nothing; no prompt and no weights are needed")
 	fl.BoolVar(&opts.json, "json", false, "print one JSON object per picture instead of its path")
 	fl.BoolVar(&opts.quiet, "quiet", false, "no progress and no remarks")
 	fl.SortFlags = false
@@ -79,10 +81,13 @@ func runGenerate(c *cobra.Command, a *app, flags *settingFlags, opts generateOpt
 	if err != nil {
 		return err
 	}
+	job := &generation{app: a, opts: opts, settings: s, started: time.Now()}
+	if opts.printSchedule {
+		return job.printSchedule()
+	}
 	if err := checkOutput(s, opts); err != nil {
 		return err
 	}
-	job := &generation{app: a, opts: opts, settings: s, started: time.Now()}
 	if err := job.open(c.Context()); err != nil {
 		return err
 	}
@@ -116,7 +121,7 @@ func (f *settingFlags) read(c *cobra.Command, a *app, opts *generateOptions) (co
 			return s, usagef("the prompt on standard input is longer than %d bytes", most)
 		}
 		s.Prompt = strings.TrimRight(string(text), "\r\n")
-	} else if s.Prompt == "" && !c.Flags().Changed("prompt") && from.record == nil {
+	} else if s.Prompt == "" && !c.Flags().Changed("prompt") && from.record == nil && !opts.printSchedule {
 		return s, usagef("no prompt: say what to paint with --prompt TEXT, or --prompt - to read it from standard input")
 	}
 	if s.Seed < 0 {
@@ -132,6 +137,20 @@ func (f *settingFlags) read(c *cobra.Command, a *app, opts *generateOptions) (co
 		s.Output = "taca-{seed}.png"
 	}
 	return s, nil
+}
+
+// printSchedule tells the steps of the run that would be.
+func (g *generation) printSchedule() error {
+	folder, err := planFolder(g.settings.Model)
+	m, err := readModelIn(g.settings.Weights, folder, err)
+	if err != nil {
+		return err
+	}
+	r, err := g.request(m)
+	if err != nil {
+		return err
+	}
+	return printSchedule(g.app, m, r, g.opts.json)
 }
 
 // generation is one run of taca generate.

@@ -73,7 +73,7 @@ func (g *generation) request(m *pipeline.Model) (pipeline.Request, error) {
 			return r, err
 		}
 	}
-	return r, r.Check(geometry.Unit())
+	return r, m.Check(r)
 }
 
 // watch passes progress on, to the terminal and to the trace.

@@ -39,6 +39,7 @@ func (r *record) apply(s *configs.Settings) {
 	if r.TACA.Steps > 0 {
 		s.GammaN = r.TACA.Steps
 	}
+	s.GammaShape, s.GammaBlocks = r.TACA.Shape, r.TACA.Blocks
 	s.Weights = r.Weights
 	s.LoRA, s.TACALoRA = nil, nil
 	for _, l := range r.LoRAs {
@@ -70,10 +71,17 @@ func (r *record) remarks(embedded, classifierFree float32) ([]picture.Text, erro
 	if embedded > 0 {
 		settings = slices.Insert(settings, 3, picture.Text{Key: "Distilled CFG Scale", Value: number(embedded)})
 	}
-	if r.TACA.Steps > 0 {
+	switch {
+	case r.TACA.Steps > 0:
 		settings = append(settings, picture.Text{Key: "TACA steps", Value: strconv.Itoa(r.TACA.Steps)})
-	} else {
+	case !r.TACA.Pointed():
 		settings = append(settings, picture.Text{Key: "TACA threshold", Value: number(r.TACA.Threshold)})
+	}
+	if r.TACA.Shape != "" {
+		settings = append(settings, picture.Text{Key: "TACA schedule", Value: r.TACA.Shape})
+	}
+	if r.TACA.Blocks != "" {
+		settings = append(settings, picture.Text{Key: "TACA blocks", Value: r.TACA.Blocks})
 	}
 	if r.Reuse != nil {
 		settings = append(settings, picture.Text{Key: "Cache threshold", Value: number(r.Cache)},

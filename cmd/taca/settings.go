@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -117,21 +118,6 @@ func (f *settingFlags) conditioning(c *cobra.Command) {
 	})
 }
 
-// taca registers gamma and its schedule.
-func (f *settingFlags) taca(c *cobra.Command) {
-	fl := c.Flags()
-	flag(f, "gamma", func(s *configs.Settings) *float32 { return &s.Gamma }, func(p *float32) {
-		fl.Float32Var(p, "gamma", 1.2, "TACA: `factor` on the logits of visual queries and text keys; 1 turns it off")
-	})
-	flag(f, "gamma-steps", func(s *configs.Settings) *int { return &s.GammaN }, func(p *int) {
-		fl.IntVar(p, "gamma-steps", -1, "gamma acts in the first `N` steps (the official code: 3 of 30)")
-		fl.Lookup("gamma-steps").DefValue = "0" // not shown: by threshold
-	})
-	flag(f, "gamma-threshold", func(s *configs.Settings) *float32 { return &s.GammaT }, func(p *float32) {
-		fl.Float32Var(p, "gamma-threshold", 970, "gamma acts at timesteps of at least `T`, 0..1000 (the paper: 970)")
-	})
-}
-
 // text registers the prompt, the seed and the adapters.
 func (f *settingFlags) text(c *cobra.Command) {
 	fl := c.Flags()
@@ -205,14 +191,16 @@ func (f *settingFlags) resolve(c *cobra.Command, from sources) (configs.Settings
 		name = demoPreset
 	}
 	preset, ok, err := configs.Find(name)
-	if err != nil || !ok {
+	if err != nil {
 		return s, err
 	}
-	s = configs.Defaults()
-	if err := preset.Apply(&s); err != nil {
-		return s, err
+	if ok {
+		s = configs.Defaults()
+		if err := errors.Join(preset.Apply(&s), over(&s)); err != nil {
+			return s, err
+		}
 	}
-	return s, over(&s)
+	return s, settle(c, &s)
 }
 
 // request is the settings as the pipeline wants them, with the model's own
@@ -221,15 +209,7 @@ func request(s configs.Settings, d pipeline.Defaults) pipeline.Request {
 	r := pipeline.Request{
 		Prompt: s.Prompt, Negative: s.Negative, Width: s.Width, Height: s.Height, Steps: s.Steps,
 		Guidance: s.Guidance, TrueCFG: s.TrueCFG, Seed: s.Seed, MaxLength: s.MaxLength,
-		TACA: pipeline.TACA{Gamma: s.Gamma, Steps: s.GammaN, Threshold: s.GammaT}, Cache: s.Cache,
-	}
-	switch {
-	case s.GammaN == 0: // in no step
-		r.TACA = pipeline.TACA{Gamma: 1}
-	case s.GammaN > 0:
-		r.TACA.Threshold = 0
-	default:
-		r.TACA.Steps = 0
+		TACA: tacaOf(s), Cache: s.Cache,
 	}
 	fill(&r.Width, d.Size)
 	fill(&r.Height, d.Size)

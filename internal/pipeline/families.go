@@ -26,6 +26,8 @@ type family interface {
 	agrees() error
 	// geometry is the transformer's, without the VAE's downscale.
 	geometry() model.Geometry
+	// blocks is how many blocks the transformer has.
+	blocks() int
 	// denoiser opens the transformer.
 	denoiser(e env) (denoiser, error)
 	// schedule is the noise levels of a run over so many visual tokens.

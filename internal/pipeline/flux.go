@@ -41,6 +41,8 @@ func (m *fluxFamily) agrees() error {
 
 func (m *fluxFamily) geometry() model.Geometry { return m.config.Geometry() }
 
+func (m *fluxFamily) blocks() int { return m.config.DoubleBlocks + m.config.SingleBlocks }
+
 func (m *fluxFamily) denoiser(e env) (denoiser, error) {
 	source, err := e.weights("transformer")
 	if err != nil {

@@ -34,7 +34,7 @@ type Texts struct {
 
 // Read encodes what a request says.
 func (p *Pipeline) Read(ctx context.Context, r Request, watch Watcher) (Texts, error) {
-	if err := r.Check(p.geometry.Unit()); err != nil {
+	if err := p.Check(r); err != nil {
 		return Texts{}, err
 	}
 	if err := p.reserve(r); err != nil {
@@ -60,7 +60,11 @@ func (p *Pipeline) Read(ctx context.Context, r Request, watch Watcher) (Texts, e
 
 // Paint makes the picture of r from its encoded prompts.
 func (p *Pipeline) Paint(ctx context.Context, r Request, t Texts, watch Watcher) (*Picture, error) {
-	if err := errors.Join(r.Check(p.geometry.Unit()), p.reserve(r)); err != nil {
+	if err := errors.Join(p.Check(r), p.reserve(r)); err != nil {
+		return nil, err
+	}
+	gamma, err := r.TACA.Schedule()
+	if err != nil {
 		return nil, err
 	}
 	grid := p.geometry.Patches(r.Width, r.Height)
@@ -70,7 +74,10 @@ func (p *Pipeline) Paint(ctx context.Context, r Request, t Texts, watch Watcher)
 	}
 	defer p.backend.Free(x)
 
-	run := sampler.Run{Gamma: r.TACA.Schedule(), Gates: p.gates, Grid: grid, Cache: r.Cache}
+	run := sampler.Run{Gamma: gamma, Gates: p.gates, Grid: grid, Cache: r.Cache}
+	if run.Blocks, err = model.ParseBlocks(r.TACA.Blocks); err != nil {
+		return nil, err
+	}
 	guided := p.family.guide(r, &run)
 	if guided != (t.Negative.tokens.n > 0) {
 		return nil, usage("guidance %g, true cfg %g: the texts were read for a request without them, or with", r.Guidance, r.TrueCFG)
@@ -101,10 +108,14 @@ func (p *Pipeline) Paint(ctx context.Context, r Request, t Texts, watch Watcher)
 }
 
 // schedule is the noise levels of r.
-func (p *Pipeline) schedule(r Request) (sampler.Schedule, error) {
-	s, err := p.family.schedule(p.scheduler, r.Steps, p.geometry.Patches(r.Width, r.Height).Rows())
+func (m *Model) schedule(r Request) (sampler.Schedule, error) {
+	g, err := m.Geometry()
 	if err != nil {
-		return nil, &checkpoint.Error{Path: p.Name, Problem: err.Error()}
+		return nil, err
+	}
+	s, err := m.family.schedule(m.scheduler, r.Steps, g.Patches(r.Width, r.Height).Rows())
+	if err != nil {
+		return nil, &checkpoint.Error{Path: m.Name, Problem: err.Error()}
 	}
 	return s, nil
 }

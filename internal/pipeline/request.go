@@ -3,8 +3,6 @@ package pipeline
 import (
 	"fmt"
 	"unicode/utf8"
-
-	"taca/internal/sampler"
 )
 
 // Request is a picture to be made. With the model and the adapters it fixes
@@ -23,25 +21,6 @@ type Request struct {
 	Cache     float32 `json:"cache,omitempty"` // change of the first block up to which a step leaves out the others; 0: never
 
 	Latents []float32 `json:"-"` // replaces the noise: (channel, y, x) order, or nil
-}
-
-// TACA says how strongly visual queries look at text, and when.
-type TACA struct {
-	Gamma     float32 `json:"gamma"`               // 1 is plain attention
-	Steps     int     `json:"steps,omitempty"`     // leading steps it acts on (the official code: 3 of 30); 0: by threshold
-	Threshold float32 `json:"threshold,omitempty"` // or all steps whose timestep, 0..1000, is at least this (the paper: 970)
-}
-
-// Schedule is gamma as a function of the step.
-func (t TACA) Schedule() sampler.GammaSchedule {
-	switch {
-	case t.Gamma == 1:
-		return sampler.Off()
-	case t.Steps > 0:
-		return sampler.FirstSteps(t.Steps, t.Gamma)
-	default:
-		return sampler.AboveTimestep(t.Threshold, t.Gamma)
-	}
 }
 
 // UsageError is a request that cannot be met whatever the model's weights.
@@ -86,6 +65,9 @@ func (r Request) Check(unit int) error {
 		return usage("cache %g: must be between 0, which turns it off, and %g; 0.05 to 0.1 is usual", r.Cache, largestCache)
 	case !utf8.ValidString(r.Prompt) || !utf8.ValidString(r.Negative):
 		return usage("the prompt is no UTF-8 text")
+	}
+	if _, err := r.TACA.Schedule(); err != nil {
+		return err
 	}
 	return checkLength(r.MaxLength)
 }

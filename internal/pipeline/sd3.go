@@ -81,6 +81,8 @@ func (m *sd3Family) agrees() error {
 
 func (m *sd3Family) geometry() model.Geometry { return m.config.Geometry() }
 
+func (m *sd3Family) blocks() int { return m.config.Blocks }
+
 func (m *sd3Family) denoiser(e env) (denoiser, error) {
 	source, err := e.weights("transformer")
 	if err != nil {

@@ -18,9 +18,10 @@ type Gate interface {
 type Run struct {
 	Schedule Schedule
 	Gamma    GammaSchedule
-	Gates    []Gate  // adapters active exactly in the steps where gamma is not 1
-	Embedded float32 // guidance the model embeds (FLUX dev)
-	CFG      float32 // classifier-free guidance, where there is a Negative
+	Blocks   model.Blocks // where gamma acts
+	Gates    []Gate       // adapters active exactly in the steps where gamma is not 1
+	Embedded float32      // guidance the model embeds (FLUX dev)
+	CFG      float32      // classifier-free guidance, where there is a Negative
 	Grid     tensor.Grid
 	Positive model.Conditioning
 	Negative model.Conditioning // or none
@@ -87,14 +88,20 @@ func Denoise(ctx context.Context, b tensor.Backend, m model.Denoiser, x tensor.T
 
 // trajectory is the run as the denoiser sees it.
 func (r Run) trajectory() model.Trajectory {
-	t := model.Trajectory{Grid: r.Grid, Guidance: r.Embedded, Texts: []model.Conditioning{r.Positive}, Cache: r.Cache}
+	t := model.Trajectory{Steps: r.Steps(), Blocks: r.Blocks, Grid: r.Grid, Guidance: r.Embedded, Texts: []model.Conditioning{r.Positive}, Cache: r.Cache}
 	if !r.Negative.None() {
 		t.Texts = append(t.Texts, r.Negative)
 	}
-	for i := range r.Schedule.Steps() {
-		t.Steps = append(t.Steps, model.Step{Sigma: r.Schedule[i], Gamma: r.Gamma(i, r.Schedule[i])})
-	}
 	return t
+}
+
+// Steps is the noise level and the gamma of each step.
+func (r Run) Steps() []model.Step {
+	steps := make([]model.Step, r.Schedule.Steps())
+	for i := range steps {
+		steps[i] = model.Step{Sigma: r.Schedule[i], Gamma: r.Gamma(i, r.Schedule[i])}
+	}
+	return steps
 }
 
 func set(gates []Gate, on bool) {

@@ -116,7 +116,7 @@ func always(v float32) func(int) (float32, error) {
 func TestEuler(t *testing.T) {
 	velocities := []float32{2, -4, 8}
 	s := newStage(t, func(i int) (float32, error) { return velocities[i], nil },
-		sampler.Schedule{1, 0.75, 0.25, 0}, sampler.AboveTimestep(700, 1.5))
+		sampler.Schedule{1, 0.75, 0.25, 0}, sampler.AboveTimestep(700, 1.5, sampler.Constant))
 	s.run.Embedded = 3.5
 	s.gate.on = true // left so by somebody else
 	done, err := s.denoise(context.Background())
@@ -142,7 +142,7 @@ func TestEuler(t *testing.T) {
 
 // TestGammaBelowOne opens the gate too.
 func TestGammaBelowOne(t *testing.T) {
-	s := newStage(t, always(1), sampler.Schedule{1, 0.5, 0}, sampler.FirstSteps(1, 0.5))
+	s := newStage(t, always(1), sampler.Schedule{1, 0.5, 0}, sampler.FirstSteps(1, 0.5, sampler.Constant))
 	if _, err := s.denoise(context.Background()); err != nil {
 		t.Fatal(err)
 	}
@@ -154,7 +154,7 @@ func TestGammaBelowOne(t *testing.T) {
 // TestClassifierFree: v⁻ + g·(v − v⁻), the prompt first, both in one step.
 func TestClassifierFree(t *testing.T) {
 	s := newStage(t, func(i int) (float32, error) { return []float32{3, 1}[i%2], nil },
-		sampler.Schedule{1, 0.5, 0}, sampler.FirstSteps(1, 1.2))
+		sampler.Schedule{1, 0.5, 0}, sampler.FirstSteps(1, 1.2, sampler.Constant))
 	s.run.CFG, s.run.Negative.Tokens = 4, matrix(t, s.backend, 1, 1)
 	if _, err := s.denoise(context.Background()); err != nil {
 		t.Fatal(err)
@@ -214,7 +214,7 @@ func TestEveryExitClosesTheGates(t *testing.T) {
 		{"Inf", always(inf), false, notFinite},
 		{"cancelled", always(1), true, func(err error) bool { return errors.Is(err, context.Canceled) }},
 	} {
-		s := newStage(t, c.answer, sampler.Schedule{1, 0.5, 0}, sampler.FirstSteps(2, 1.2))
+		s := newStage(t, c.answer, sampler.Schedule{1, 0.5, 0}, sampler.FirstSteps(2, 1.2, sampler.Constant))
 		ctx, cancel := context.WithCancel(context.Background())
 		s.denoiser.answer = func(i int) (float32, error) {
 			if c.cancel {
