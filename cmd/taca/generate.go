@@ -159,6 +159,9 @@ type generation struct {
 	opts     generateOptions
 	settings configs.Settings
 	started  time.Time
+	model    *pipeline.Model
+	loras    []pipeline.LoRA
+	dtype    tensor.DType
 	backend  tensor.Backend
 	pipe     *pipeline.Pipeline
 	trace    *traceWriter

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"taca/internal/checkpoint"
@@ -15,6 +16,18 @@ import (
 
 // open reads the model's configuration, opens the device and maps the weights.
 func (g *generation) open(ctx context.Context) error {
+	if err := g.prepare(); err != nil {
+		return err
+	}
+	if err := g.load(ctx); err != nil {
+		g.progress.close()
+		return errors.Join(err, g.backend.Close())
+	}
+	return nil
+}
+
+// prepare reads the model's configuration and opens the device.
+func (g *generation) prepare() error {
 	folder, err := locate(g.settings.Model)
 	m, err := readModelIn(g.settings.Weights, folder, err)
 	if err != nil {
@@ -27,16 +40,15 @@ func (g *generation) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	loras, err := adapters(g.settings)
-	if err != nil {
+	if g.loras, err = adapters(g.settings); err != nil {
 		return err
 	}
 	g.backend, err = g.app.open(g.settings)
 	if err != nil {
 		return err
 	}
-	d, err := chooseDType(g.settings.DType, prefersBF16(g.backend) && inHalf(m))
-	if err != nil {
+	g.model = m
+	if g.dtype, err = chooseDType(g.settings.DType, prefersBF16(g.backend) && inHalf(m)); err != nil {
 		return err
 	}
 	g.progress = newProgress(g.app, g.backend)
@@ -46,18 +58,20 @@ func (g *generation) open(ctx context.Context) error {
 		}
 		g.backend = g.trace
 	}
-	g.record = record{Program: "taca " + version(), Model: lasting(g.settings.Model), Class: m.Class, Request: r, LoRAs: loras,
-		DType: strings.ToLower(d.String()), Weights: g.settings.Weights, Backend: g.backend.Name()}
-	g.pipe, err = pipeline.Open(ctx, m, g.backend, pipeline.Config{DType: d, LoRAs: loras, Conditioning: g.conditioningCache()}, g.watch)
-	if err != nil {
-		g.progress.close()
-		return errors.Join(err, g.backend.Close())
-	}
+	g.record = record{Program: "taca " + version(), Model: lasting(g.settings.Model), Class: m.Class, Request: r, LoRAs: slices.Clone(g.loras),
+		DType: strings.ToLower(g.dtype.String()), Weights: g.settings.Weights, Backend: g.backend.Name()}
 	g.record.Start = lasting(g.opts.latentsIn)
 	for i := range g.record.LoRAs {
-		g.record.LoRAs[i].Path = lasting(loras[i].Path)
+		g.record.LoRAs[i].Path = lasting(g.loras[i].Path)
 	}
 	return nil
+}
+
+// load maps the weights. After an error the device is still open.
+func (g *generation) load(ctx context.Context) error {
+	var err error
+	g.pipe, err = pipeline.Open(ctx, g.model, g.backend, pipeline.Config{DType: g.dtype, LoRAs: g.loras, Conditioning: g.conditioningCache()}, g.watch)
+	return err
 }
 
 // request is what the settings ask of this model; latents given as a file fix

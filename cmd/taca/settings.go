@@ -83,6 +83,19 @@ func (f *settingFlags) weights(c *cobra.Command) {
 
 // picture registers the flags that say how large and how long.
 func (f *settingFlags) picture(c *cobra.Command) {
+	f.size(c)
+	fl := c.Flags()
+	flag(f, "steps", func(s *configs.Settings) *int { return &s.Steps }, func(p *int) {
+		fl.IntVar(p, "steps", 0, "`N` denoising steps (0: the model's own)")
+	})
+	flag(f, "guidance", func(s *configs.Settings) *float32 { return &s.Guidance }, func(p *float32) {
+		fl.Float32Var(p, "guidance", -1, "`strength` of guidance: embedded (FLUX dev) or classifier-free (SD3.5); -1: the model's own")
+	})
+	f.reading(c)
+}
+
+// size registers the flags that say how large.
+func (f *settingFlags) size(c *cobra.Command) {
 	fl := c.Flags()
 	flag(f, "width", func(s *configs.Settings) *int { return &s.Width }, func(p *int) {
 		fl.IntVarP(p, "width", "W", 0, "`pixels`, a multiple of 16 (0: the model's own)")
@@ -90,12 +103,11 @@ func (f *settingFlags) picture(c *cobra.Command) {
 	flag(f, "height", func(s *configs.Settings) *int { return &s.Height }, func(p *int) {
 		fl.IntVarP(p, "height", "H", 0, "`pixels`, a multiple of 16 (0: the model's own)")
 	})
-	flag(f, "steps", func(s *configs.Settings) *int { return &s.Steps }, func(p *int) {
-		fl.IntVar(p, "steps", 0, "`N` denoising steps (0: the model's own)")
-	})
-	flag(f, "guidance", func(s *configs.Settings) *float32 { return &s.Guidance }, func(p *float32) {
-		fl.Float32Var(p, "guidance", -1, "`strength` of guidance: embedded (FLUX dev) or classifier-free (SD3.5); -1: the model's own")
-	})
+}
+
+// reading registers the flags that say how the prompt is read.
+func (f *settingFlags) reading(c *cobra.Command) {
+	fl := c.Flags()
 	flag(f, "true-cfg", func(s *configs.Settings) *float32 { return &s.TrueCFG }, func(p *float32) {
 		fl.Float32Var(p, "true-cfg", 0, "`strength` of classifier-free guidance on FLUX, above 1 to act; doubles the work")
 	})
@@ -124,23 +136,33 @@ func (f *settingFlags) text(c *cobra.Command) {
 	flag(f, "prompt", func(s *configs.Settings) *string { return &s.Prompt }, func(p *string) {
 		fl.StringVarP(p, "prompt", "p", "", "`text`: what to paint; - reads standard input")
 	})
-	flag(f, "negative-prompt", func(s *configs.Settings) *string { return &s.Negative }, func(p *string) {
-		fl.StringVar(p, "negative-prompt", "", "`text`: what to keep away from, under classifier-free guidance")
-	})
+	f.negative(c)
 	flag(f, "seed", func(s *configs.Settings) *int64 { return &s.Seed }, func(p *int64) {
 		fl.Int64VarP(p, "seed", "s", 0, "`number` of the noise, as torch's CPU generator (default 0); negative: a random one")
 	})
 	flag(f, "count", func(s *configs.Settings) *int { return &s.Count }, func(p *int) {
 		fl.IntVarP(p, "count", "n", 1, "`N` pictures, with consecutive seeds")
 	})
-	flag(f, "lora", func(s *configs.Settings) *[]string { return &s.LoRA }, func(p *[]string) {
-		fl.StringArrayVar(p, "lora", nil, "`FILE[:SCALE]`, an adapter that is always active; repeatable")
-	})
+	f.lora(c)
 	flag(f, "taca-lora", func(s *configs.Settings) *[]string { return &s.TACALoRA }, func(p *[]string) {
 		fl.StringArrayVar(p, "taca-lora", nil, "`FILE[:SCALE]`, an adapter active exactly in the steps where gamma is not 1")
 	})
 	flag(f, "output", func(s *configs.Settings) *string { return &s.Output }, func(p *string) {
 		fl.StringVarP(p, "output", "o", "", "PNG `file`; {seed} and {index} are filled in; - writes the PNG to standard output (default taca-{seed}.png)")
+	})
+}
+
+// negative registers the negative prompt.
+func (f *settingFlags) negative(c *cobra.Command) {
+	flag(f, "negative-prompt", func(s *configs.Settings) *string { return &s.Negative }, func(p *string) {
+		c.Flags().StringVar(p, "negative-prompt", "", "`text`: what to keep away from, under classifier-free guidance")
+	})
+}
+
+// lora registers the adapters that are always active.
+func (f *settingFlags) lora(c *cobra.Command) {
+	flag(f, "lora", func(s *configs.Settings) *[]string { return &s.LoRA }, func(p *[]string) {
+		c.Flags().StringArrayVar(p, "lora", nil, "`FILE[:SCALE]`, an adapter that is always active; repeatable")
 	})
 }
 
@@ -179,7 +201,7 @@ func (f *settingFlags) resolve(c *cobra.Command, from sources) (configs.Settings
 		}
 		return nil
 	}
-	if c.Flags().Changed("gamma-steps") && c.Flags().Changed("gamma-threshold") {
+	if _, one := f.carry["gamma-steps"]; one && c.Flags().Changed("gamma-steps") && c.Flags().Changed("gamma-threshold") {
 		return configs.Settings{}, usagef("--gamma-steps and --gamma-threshold are two ways to say when gamma acts: give one")
 	}
 	s := configs.Defaults()

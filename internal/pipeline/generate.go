@@ -23,42 +23,8 @@ type Picture struct {
 	Reuse    sampler.Reuse
 }
 
-// Texts are a request's encoded prompts; Negative is empty without
-// classifier-free guidance.
-type Texts struct {
-	Positive, Negative Text
-	Cuts               []Cut
-	Cached             bool  // all prompts were found on disk: no encoder was opened
-	Unkept             error // why they are not on disk for the next run, or nil
-}
-
-// Read encodes what a request says.
-func (p *Pipeline) Read(ctx context.Context, r Request, watch Watcher) (Texts, error) {
-	if err := p.Check(r); err != nil {
-		return Texts{}, err
-	}
-	if err := p.reserve(r); err != nil {
-		return Texts{}, err
-	}
-	if _, err := p.schedule(r); err != nil { // before the hours, not after
-		return Texts{}, err
-	}
-	prompts := []string{r.Prompt}
-	if p.texts(r) > 1 {
-		prompts = append(prompts, r.Negative)
-	}
-	said, err := p.encode(ctx, prompts, r.MaxLength, watch)
-	if err != nil {
-		return Texts{}, err
-	}
-	read := Texts{Positive: said.texts[0], Cuts: said.cuts, Cached: said.cached, Unkept: said.unkept}
-	if len(said.texts) > 1 {
-		read.Negative = said.texts[1]
-	}
-	return read, nil
-}
-
-// Paint makes the picture of r from its encoded prompts.
+// Paint makes the picture of r from its encoded prompts. A negative prompt that
+// r does not need is let alone.
 func (p *Pipeline) Paint(ctx context.Context, r Request, t Texts, watch Watcher) (*Picture, error) {
 	if err := errors.Join(p.Check(r), p.reserve(r)); err != nil {
 		return nil, err
@@ -79,8 +45,8 @@ func (p *Pipeline) Paint(ctx context.Context, r Request, t Texts, watch Watcher)
 		return nil, err
 	}
 	guided := p.family.guide(r, &run)
-	if guided != (t.Negative.tokens.n > 0) {
-		return nil, usage("guidance %g, true cfg %g: the texts were read for a request without them, or with", r.Guidance, r.TrueCFG)
+	if guided && t.Negative.tokens.n == 0 {
+		return nil, usage("guidance %g, true cfg %g: the texts were read for a request without them", r.Guidance, r.TrueCFG)
 	}
 	if run.Schedule, err = p.schedule(r); err != nil {
 		return nil, err
@@ -125,7 +91,7 @@ func (p *Pipeline) noise(r Request, grid tensor.Grid) (tensor.Tensor, error) {
 	n := grid.Rows() * p.geometry.PatchColumns()
 	start := r.Latents
 	if start == nil {
-		start = sampler.Noise(uint64(r.Seed), n)
+		start = p.drawn.of(r.Seed, n)
 	}
 	if len(start) != n {
 		size := p.geometry.Latent(grid)
@@ -138,6 +104,20 @@ func (p *Pipeline) noise(r Request, grid tensor.Grid) (tensor.Tensor, error) {
 	}
 	p.backend.Upload(x, p.geometry.Pack(start, grid))
 	return x, nil
+}
+
+// drawn is the noise that was last asked for. Pictures that are compared begin
+// with the same.
+type drawn struct {
+	seed   int64
+	values []float32
+}
+
+func (d *drawn) of(seed int64, n int) []float32 {
+	if d.seed != seed || len(d.values) != n {
+		*d = drawn{seed, sampler.Noise(uint64(seed), n)}
+	}
+	return d.values
 }
 
 func (p *Pipeline) denoise(ctx context.Context, x tensor.Tensor, run sampler.Run, watch Watcher) (sampler.Reuse, error) {

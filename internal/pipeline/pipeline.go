@@ -41,7 +41,9 @@ type Pipeline struct {
 	geometry   model.Geometry
 	denoiser   denoiser
 	decoder    *vae.Decoder
-	gates      []sampler.Gate // of LoRAs that follow gamma
+	follow     map[LoRA]sampler.Gate // the LoRAs that may follow gamma
+	gates      []sampler.Gate        // of those that do
+	drawn      drawn
 	adapters   []*checkpoint.File
 	reserved   map[string]bool // request shapes whose scratch has been found
 }
@@ -49,7 +51,7 @@ type Pipeline struct {
 // Open maps the weights of m and checks every component against its config,
 // reporting all defects together, before any work is done.
 func Open(ctx context.Context, m *Model, b tensor.Backend, c Config, watch Watcher) (*Pipeline, error) {
-	p := &Pipeline{Model: m, backend: b, config: c, weights: m.newWeights(), reserved: map[string]bool{}}
+	p := &Pipeline{Model: m, backend: b, config: c, weights: m.newWeights(), reserved: map[string]bool{}, follow: map[LoRA]sampler.Gate{}}
 	if err := p.open(ctx, watch); err != nil {
 		return nil, errors.Join(err, p.Close())
 	}
@@ -133,9 +135,21 @@ func (p *Pipeline) attach(l LoRA) error {
 	}
 	adapter.Set(!l.TACA)
 	if l.TACA {
+		p.follow[l] = adapter
 		p.gates = append(p.gates, adapter)
 	}
 	return nil
+}
+
+// Follow says which of the LoRAs that may follow gamma do, from the next picture
+// on; the others stay off. At first all do.
+func (p *Pipeline) Follow(loras []LoRA) {
+	p.gates = nil
+	for _, l := range loras {
+		if gate, ok := p.follow[l]; ok {
+			p.gates = append(p.gates, gate)
+		}
+	}
 }
 
 func prefixed[T any](prefix string, m map[string]T) map[string]T {

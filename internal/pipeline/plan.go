@@ -94,6 +94,16 @@ func (p Plan) FLOPs() float64 {
 	return sum
 }
 
+// Picture is what runs for each picture, and not for each prompt.
+func (p Plan) Picture() Plan {
+	for i, c := range p {
+		if c.Seldom { // modulation is the first after the encoders
+			return p[i:]
+		}
+	}
+	return p
+}
+
 // Plan runs a request on the dry backend, which takes milliseconds. Where the
 // folder holds weights their format counts, else bf16 is assumed.
 func (m *Model) Plan(ctx context.Context, r Request, d tensor.DType) (Plan, error) {

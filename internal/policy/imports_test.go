@@ -44,6 +44,7 @@ var mayImport = map[string][]string{
 	"internal/tokenizer":         {},
 	"internal/picture":           {"internal/atomicfile"},
 	"internal/demo":              {"internal/checkpoint"},
+	"internal/sweep":             {"internal/atomicfile"},
 	"internal/policy":            {"kernels"},
 	"internal/pipeline": {
 		"internal/tensor", "internal/checkpoint", "internal/dry", "internal/tokenizer",

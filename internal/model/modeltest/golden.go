@@ -28,7 +28,7 @@ type Run struct {
 	Sigma, Guidance float32
 	Gamma           float32
 	Blocks          string // where gamma acts
-	Height, Width   int // of the grid of patches
+	Height, Width   int    // of the grid of patches
 
 	X      trace.Named   `json:"-"`
 	Text   trace.Named   `json:"-"`
