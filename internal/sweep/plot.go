@@ -70,7 +70,7 @@ func differencePlot(gammas []string, rows []pageRow) template.HTML {
 	if len(rows) > 1 && len(rows) <= mostNamed {
 		b.WriteString(`<p class="legend">`)
 		for i, r := range rows {
-			fmt.Fprintf(&b, `<span style="color:%s" aria-hidden="true">━</span> %s `, colours[i%len(colours)], template.HTMLEscapeString(r.Label))
+			fmt.Fprintf(&b, `<span><span style="color:%s" aria-hidden="true">━</span> %s</span>`, colours[i%len(colours)], template.HTMLEscapeString(r.Label))
 		}
 		b.WriteString("</p>")
 	}

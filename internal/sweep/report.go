@@ -190,7 +190,7 @@ func (f *Folder) row(to *pageRow, cells []Cell, side int) ([]*image.NRGBA, error
 			}
 			line.Metrics[differenceMetric] = d
 			f.lines[c.Index] = line
-			cell.differs, cell.Difference = d, fmt.Sprintf("%.1f of 255", d)
+			cell.differs, cell.Difference = d, fmt.Sprintf("%.1f", d)
 		}
 		to.Cells = append(to.Cells, cell)
 	}

@@ -87,7 +87,13 @@
       g.most = Math.max(...g.cells.map((c) => c.total));
       g.least = Math.min(...g.cells.map((c) => c.total));
     }
-    to.append(bars(groups), numbers(groups));
+    const scroll = document.createElement("div");
+    scroll.className = "scroll";
+    scroll.tabIndex = 0;
+    scroll.setAttribute("role", "region");
+    scroll.setAttribute("aria-label", "Times in numbers");
+    scroll.append(numbers(groups));
+    to.append(bars(groups), scroll);
   }
 
   const seconds = (s) => (s < 10 ? s.toFixed(2) : s.toFixed(0)) + " s";
