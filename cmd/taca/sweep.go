@@ -80,7 +80,10 @@ func runSweep(c *cobra.Command, a *app, flags *settingFlags, opts sweepOptions) 
 	}
 	defer w.close()
 	if opts.dryRun {
-		return w.foretell(opts.out)
+		return w.foretell(c.Context(), opts.out)
+	}
+	if err := w.loadFor(c.Context(), opts.out); err != nil {
+		return err
 	}
 	w.folder, err = sweep.Open(opts.out, &w.grid, shard)
 	if err != nil {

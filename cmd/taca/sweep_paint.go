@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"text/tabwriter"
+	"slices"
 	"time"
 
 	"taca/internal/picture"
@@ -45,10 +45,23 @@ func (w *sweeping) paintAll(ctx context.Context) error {
 	return writeReport(w.app, w.folder)
 }
 
-// paintMissing opens the model and paints.
+// loadFor opens the model if anything is to be painted, before a folder is made
+// for what a file that is missing may prevent.
+func (w *sweeping) loadFor(ctx context.Context, out string) error {
+	folder, err := sweep.Look(out, &w.grid, w.shard)
+	if err != nil {
+		return sweepError(err)
+	}
+	if !slices.ContainsFunc(w.cells, func(c sweep.Cell) bool { return !folder.Has(c) }) {
+		return nil
+	}
+	return w.load(ctx)
+}
+
+// paintMissing paints.
 func (w *sweeping) paintMissing(ctx context.Context, todo []sweep.Cell) error {
-	if err := w.load(ctx); err != nil {
-		return err
+	if w.pipe == nil {
+		return errors.New("cells have gone while the sweep began: give the same command again")
 	}
 	w.bar.begin(todo)
 	defer w.bar.close()
@@ -182,63 +195,6 @@ func (w *sweeping) watch(e pipeline.Event) {
 	}
 	w.bar.clear()
 	w.progress.show(e)
-}
-
-// kind is what decides how much work a cell is.
-func kind(c sweep.Cell) string { return fmt.Sprint(c.Steps, " ", c.Guidance) }
-
-// plan finds the work of each kind of cell.
-func (w *sweeping) plan(ctx context.Context) (map[string]pipeline.Plan, error) {
-	plans := map[string]pipeline.Plan{}
-	for _, c := range w.grid.Cells()[:w.grid.Size()/len(w.grid.Prompts)] {
-		if plans[kind(c)] != nil {
-			continue
-		}
-		p, err := w.model.Plan(ctx, request(w.withCell(c), w.model.Defaults()), w.dtype)
-		if err != nil {
-			return nil, modelError{err}
-		}
-		plans[kind(c)] = p
-	}
-	return plans, nil
-}
-
-// work is the operations of a cell, beside those of its prompt.
-func (w *sweeping) work(c sweep.Cell) float64 {
-	sum := 0.0
-	for _, part := range w.plans[kind(c)].Picture() {
-		sum += part.FLOPs * float64(part.Runs)
-	}
-	return sum
-}
-
-// foretell lists the cells and how long they would take.
-func (w *sweeping) foretell(out string) error {
-	folder, err := sweep.Look(out, &w.grid, w.shard)
-	if err != nil {
-		return sweepError(err)
-	}
-	rate := speed(w.backend, w.dtype)
-	table := tabwriter.NewWriter(w.app.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "cell\tpicture\ttime")
-	left, seconds, prompt := 0, 0.0, -1
-	for _, c := range w.cells {
-		if folder.Has(c) {
-			fmt.Fprintf(table, "%d\t%s\tis painted\n", c.Index, folder.CellPath(c))
-			continue
-		}
-		took := w.work(c) / rate
-		fmt.Fprintf(table, "%d\t%s\tabout %s\n", c.Index, folder.CellPath(c), duration(took))
-		if c.Prompt != prompt {
-			seconds += (w.plans[kind(c)].FLOPs() - w.work(c)) / rate
-		}
-		left, seconds, prompt = left+1, seconds+took, c.Prompt
-	}
-	if err := table.Flush(); err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(w.app.stdout, "%d of %d cells to paint, about %s on this machine\n", left, len(w.cells), duration(seconds))
-	return errors.Join(err, w.backend.Err())
 }
 
 // close gives back what prepare and load took.

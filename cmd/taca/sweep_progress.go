@@ -101,9 +101,10 @@ func (b *sweepBar) describe(done float64) string {
 
 // remaining is a time in the units people plan with.
 func remaining(t time.Duration) string {
+	t = t.Round(time.Second)
 	switch {
 	case t < time.Minute:
-		return fmt.Sprintf("%ds", int(t.Seconds()+0.5))
+		return fmt.Sprintf("%ds", int(t.Seconds()))
 	case t < time.Hour:
 		return fmt.Sprintf("%dm%02ds", int(t.Minutes()), int(t.Seconds())%60)
 	}
