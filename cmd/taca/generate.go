@@ -158,6 +158,7 @@ type generation struct {
 	app      *app
 	opts     generateOptions
 	settings configs.Settings
+	planned  bool // nothing will be painted, so weights need not be there
 	started  time.Time
 	model    *pipeline.Model
 	loras    []pipeline.LoRA

@@ -28,7 +28,11 @@ func (g *generation) open(ctx context.Context) error {
 
 // prepare reads the model's configuration and opens the device.
 func (g *generation) prepare() error {
-	folder, err := locate(g.settings.Model)
+	find := locate
+	if g.planned {
+		find = planFolder
+	}
+	folder, err := find(g.settings.Model)
 	m, err := readModelIn(g.settings.Weights, folder, err)
 	if err != nil {
 		return err

@@ -54,7 +54,7 @@ task paints its part; taca sweep report brings the parts together.`,
 	fl.StringVar(&opts.config, "config", "", "YAML file of settings; keys are the names of generate's flags with underscores")
 	fl.StringVarP(&opts.out, "out", "o", "taca-sweep", "`folder` that is written, or gone on with")
 	fl.StringVar(&opts.shard, "shard", "", "`i/n`: paint the i-th of n parts, from 0, into OUT/shard-i-of-n (default: what SLURM_ARRAY_TASK_ID, or JOB_COMPLETION_INDEX with "+sweep.CountVariable+", says; 0/1 is all)")
-	fl.BoolVar(&opts.dryRun, "dry-run", false, "list the cells and how long they would take; write nothing")
+	fl.BoolVar(&opts.dryRun, "dry-run", false, "list the cells and how long they would take; write nothing, and do without weights")
 	fl.BoolVar(&opts.quiet, "quiet", false, "no progress and no remarks")
 	fl.SortFlags = false
 	c.AddCommand(newSweepReportCommand(a))
@@ -74,7 +74,7 @@ func runSweep(c *cobra.Command, a *app, flags *settingFlags, opts sweepOptions) 
 	if err != nil {
 		return err
 	}
-	w := &sweeping{generation: &generation{app: a, settings: s, started: time.Now()}, shard: shard}
+	w := &sweeping{generation: &generation{app: a, settings: s, planned: opts.dryRun, started: time.Now()}, shard: shard}
 	if err := w.layOut(c.Context(), opts.axes); err != nil {
 		return err
 	}
