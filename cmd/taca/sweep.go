@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -151,6 +152,11 @@ func runSweepReport(a *app, paths []string, out string) (err error) {
 	parts, err := sweep.Parts(paths)
 	if err != nil {
 		return sweepError(err)
+	}
+	for _, p := range parts {
+		if !p.Shard.Whole() && filepath.Clean(out) == p.Path {
+			return usagef("%s is part %d/%d of a sweep: give the folder of the whole with --out", out, p.Shard.Index, p.Shard.Count)
+		}
 	}
 	folder, err := sweep.Merge(out, parts)
 	if err != nil {

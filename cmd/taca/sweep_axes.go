@@ -2,6 +2,9 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -183,6 +186,9 @@ func (w *sweeping) fill(x axes, prompts []sweep.Prompt, states []string) error {
 		return err
 	}
 	w.adapterAxis(&g, states)
+	if g.Digests, err = w.digests(); err != nil {
+		return err
+	}
 	if n := g.Size(); n > mostCells {
 		return usagef("the sweep would have %d cells, at most %d are allowed: list fewer values", n, mostCells)
 	}
@@ -241,6 +247,25 @@ func (w *sweeping) whenAxis(before error, x axes) ([]string, error) {
 		add(sweep.When(nil, plain(w.settings.GammaT)), -1, w.settings.GammaT)
 	}
 	return names, before
+}
+
+// digests are those of the adapters' files; of one that nobody has to read yet
+// there need be none.
+func (w *sweeping) digests() ([]string, error) {
+	var sums []string
+	for _, l := range w.loras {
+		sum := sha256.New()
+		f, err := os.Open(l.Path)
+		if err == nil {
+			_, err = io.Copy(sum, f)
+			err = errors.Join(err, f.Close())
+		}
+		if err != nil && !w.planned {
+			return nil, modelError{fmt.Errorf("read %s: %w", l.Path, cause(err))}
+		}
+		sums = append(sums, hex.EncodeToString(sum.Sum(nil)))
+	}
+	return sums, nil
 }
 
 // adapterAxis names the adapters as any folder understands them.

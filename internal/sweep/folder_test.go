@@ -151,9 +151,9 @@ func TestRefusals(t *testing.T) {
 	f := begin(t, dir, small(), Shard{0, 1})
 	_ = f.Close()
 	for want, change := range map[string]func(*Grid){
-		`gamma was ["1","1.2"], now it is ["1","1.4"]`: func(g *Grid) { g.Gammas[1] = "1.4" },
-		`width was 128, now it is 64`:                  func(g *Grid) { g.Width = 64 },
-		`cache was not given, now it is 0.5`:           func(g *Grid) { g.Cache = 0.5 },
+		`gamma was ["1","1.2"], now it is ["1","1.4"]`:                            func(g *Grid) { g.Gammas[1] = "1.4" },
+		`width was 128, now it is 64`:                                             func(g *Grid) { g.Width = 64 },
+		`cache was not given, now it is 0.5`:                                      func(g *Grid) { g.Cache = 0.5 },
 		`taca_loras was ["off","models/taca.safetensors:1"], now it is not given`: func(g *Grid) { g.LoRAs = nil },
 		`program was "taca test", now it is "taca 2"`:                             func(g *Grid) { g.Program = "taca 2" },
 	} {

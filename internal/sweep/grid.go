@@ -32,7 +32,8 @@ type Common struct {
 	Shape     string   `json:"gamma_schedule,omitempty"`
 	Blocks    string   `json:"gamma_blocks,omitempty"`
 	Cache     float32  `json:"cache,omitempty"`
-	LoRAs     []string `json:"loras,omitempty"` // FILE:SCALE, always active
+	LoRAs     []string `json:"loras,omitempty"`       // FILE:SCALE, always active
+	Digests   []string `json:"lora_sha256,omitempty"` // of all adapters' files, which may change behind their names
 	DType     string   `json:"dtype"`
 	Weights   string   `json:"weights,omitempty"`
 }
