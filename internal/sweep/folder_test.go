@@ -295,3 +295,30 @@ func decode(t *testing.T, data []byte) image.Image {
 	}
 	return img
 }
+
+// TestManySeeds: a prompt with more rows than a sheet has goes on in another.
+func TestManySeeds(t *testing.T) {
+	g := small()
+	g.Prompts, g.LoRAs, g.Guidance, g.Whens, g.Seeds = g.Prompts[1:], nil, g.Guidance[:1], g.Whens[:1], nil
+	for i := range mostRows + 3 {
+		g.Seeds = append(g.Seeds, int64(i%48))
+	}
+	f := begin(t, t.TempDir(), g, Shard{0, 1})
+	cells := g.Cells()
+	fill(t, f, []Cell{cells[0], cells[len(cells)-1]})
+	written, err := f.Report()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var heights []int
+	for _, name := range []string{"p000-zweite-zeile.png", "p000-zweite-zeile-2.png"} {
+		data, err := os.ReadFile(filepath.Join(f.in(sheetFolder), name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		heights = append(heights, decode(t, data).Bounds().Dy())
+	}
+	if want := (mostRows - 3) * (32 + gap); len(written) != 3 || heights[0]-heights[1] != want {
+		t.Errorf("%v: the sheets are %v high, want %d between them", written, heights, want)
+	}
+}

@@ -85,20 +85,11 @@ func (f *Folder) Report() ([]string, error) {
 	cells := g.Cells()
 	perPrompt := len(cells) / len(g.Prompts)
 	for i := range g.Prompts {
-		shown, sheet, err := f.promptPage(cells[i*perPrompt : (i+1)*perPrompt])
+		shown, sheets, err := f.promptPage(cells[i*perPrompt : (i+1)*perPrompt])
 		if err != nil {
 			return nil, err
 		}
-		p.Prompts = append(p.Prompts, shown)
-		data, err := sheet.sheet()
-		if err != nil {
-			return nil, err
-		}
-		name := f.in(path.Join(sheetFolder, g.PromptFile(i)+".png"))
-		if err := write(name, data); err != nil {
-			return nil, err
-		}
-		written = append(written, name)
+		p.Prompts, written = append(p.Prompts, shown), append(written, sheets...)
 	}
 	p.Times = f.times(cells)
 	if err := f.writeResults(); err != nil {
@@ -126,26 +117,50 @@ func (f *Folder) times(cells []Cell) []pageTime {
 	return all
 }
 
-// promptPage looks at the pictures of one prompt.
-func (f *Folder) promptPage(cells []Cell) (pagePrompt, *table, error) {
+// promptPage looks at the pictures of one prompt, and writes its contact sheets.
+func (f *Folder) promptPage(cells []Cell) (pagePrompt, []string, error) {
 	g, prompt := f.Grid, f.Grid.Prompts[cells[0].Prompt]
 	shown := pagePrompt{Index: cells[0].Prompt, Text: prompt.Text, Negative: prompt.Negative, Columns: inWords(prompt.Columns)}
 	sheet := &table{title: prompt.Text, shared: g.Shared()}
 	for _, gamma := range g.Gammas {
 		sheet.columns = append(sheet.columns, "γ "+gamma)
 	}
+	var written []string
 	for at := 0; at < len(cells); at += len(g.Gammas) {
 		row := pageRow{Index: at / len(g.Gammas), Label: g.Label(cells[at])}
 		shown.Labelled = row.Label != ""
-		pictures, err := f.row(&row, cells[at:at+len(g.Gammas)], side(len(cells)))
+		pictures, err := f.row(&row, cells[at:at+len(g.Gammas)], side(min(len(cells), mostRows*len(g.Gammas))))
 		if err != nil {
 			return shown, nil, err
 		}
 		shown.Rows = append(shown.Rows, row)
 		sheet.rows, sheet.pictures = append(sheet.rows, row.Label), append(sheet.pictures, pictures)
+		if len(sheet.rows) < mostRows && at+len(g.Gammas) < len(cells) {
+			continue
+		}
+		name, err := f.writeSheet(sheet, shown.Index, len(written))
+		if err != nil {
+			return shown, nil, err
+		}
+		written = append(written, name)
+		sheet.rows, sheet.pictures = nil, nil
 	}
 	shown.Plot = differencePlot(g.Gammas, shown.Rows)
-	return shown, sheet, nil
+	return shown, written, nil
+}
+
+// writeSheet writes a prompt's contact sheet, the first or one that goes on.
+func (f *Folder) writeSheet(sheet *table, prompt, n int) (string, error) {
+	name := f.Grid.PromptFile(prompt)
+	if n > 0 {
+		name = fmt.Sprintf("%s-%d", name, n+1)
+	}
+	name = f.in(path.Join(sheetFolder, name+".png"))
+	data, err := sheet.sheet()
+	if err != nil {
+		return name, err
+	}
+	return name, write(name, data)
 }
 
 // row fills a row of the page, and returns its pictures for the sheet.

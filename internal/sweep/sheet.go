@@ -34,6 +34,7 @@ const (
 	cellSide  = 256              // longest
 	mostArea  = 64 * 1000 * 1000 // of all pictures
 	leastSide = 32
+	mostRows  = 50  // of a sheet; then another begins
 	mostLabel = 220 // width of a row's label
 )
 
