@@ -43,7 +43,7 @@ task paints its part; taca sweep report brings the parts together.`,
 		RunE: func(c *cobra.Command, _ []string) error { return runSweep(c, a, settings, opts) },
 	}
 	fl := c.Flags()
-	opts.axes.register(fl)
+	opts.axes.register(c)
 	settings.shape(c)
 	settings.negative(c)
 	settings.lora(c)

@@ -12,7 +12,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/spf13/pflag"
+	"github.com/spf13/cobra"
 
 	"taca/configs"
 	"taca/internal/pipeline"
@@ -27,7 +27,8 @@ type axes struct {
 	seed, steps, guidance, lora string
 }
 
-func (x *axes) register(fl *pflag.FlagSet) {
+func (x *axes) register(c *cobra.Command) {
+	fl := c.Flags()
 	fl.StringVar(&x.gamma, "gamma", "", "`values` of gamma (default 1.2)")
 	fl.StringVar(&x.gammaN, "gamma-steps", "", "gamma acts in the first N steps; `values` of N")
 	fl.StringVar(&x.gammaT, "gamma-threshold", "", "gamma acts at timesteps of at least T; `values` of T, beside those of --gamma-steps (default 970)")
