@@ -75,6 +75,15 @@ typedef struct {
     int32_t causal;
 } taca_attention;
 
+// ATTENTION_STATS: see tensor.Ops. A unit is unit_rows visual queries.
+typedef struct {
+    taca_matrix stats, maps, q, k;
+    int64_t heads;
+    int64_t unit_rows;
+    int64_t text_lo, text_hi, visual_lo;
+    float scale, gamma;
+} taca_attention_stats;
+
 typedef struct {
     taca_matrix dst, x, y, gate;
     float a, b;
@@ -115,6 +124,7 @@ enum {
     TACA_RMS_NORM,
     TACA_QK_NORM_ROPE,
     TACA_ATTENTION,
+    TACA_ATTENTION_STATS,
     TACA_GATED_ADD,
     TACA_ACTIVATE,
     TACA_MUL,

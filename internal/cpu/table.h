@@ -3,6 +3,7 @@
 #include "vecmath.h"
 
 #include "attention.h"
+#include "attention_stats.h"
 #include "linear.h"
 #include "move.h"
 #include "norm.h"
@@ -29,6 +30,7 @@ const taca_kernels TACA_TABLE = {
         [TACA_RMS_NORM] = rms_norm_rows,
         [TACA_QK_NORM_ROPE] = qk_norm_rope_rows,
         [TACA_ATTENTION] = attention_units,
+        [TACA_ATTENTION_STATS] = attention_stats_units,
         [TACA_GATED_ADD] = gated_add_rows,
         [TACA_ACTIVATE] = activate_rows,
         [TACA_MUL] = mul_rows,

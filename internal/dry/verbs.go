@@ -76,6 +76,19 @@ func (b *Backend) Attention(dst, q, k, v tensor.Tensor, s tensor.AttentionSpec) 
 	b.count("Attention", 4*size(q)*float64(q.Rows))
 }
 
+// AttentionStats is 2·queries·rows·columns, and with maps 2·queries·text·columns
+// more: the logits of text keys are formed twice.
+func (b *Backend) AttentionStats(stats, maps, q, k tensor.Tensor, s tensor.AttentionSpec) {
+	tensor.CheckAttentionStats(stats, maps, q, k, s)
+	write("AttentionStats", stats, nil, q, k)
+	keys := q.Rows
+	if !maps.None() {
+		write("AttentionStats", maps, nil, q, k, stats)
+		keys += maps.Cols
+	}
+	b.count("AttentionStats", 2*float64(stats.Cols)*float64(keys)*float64(q.Cols))
+}
+
 // GatedAdd is 2 for each element, 1 without a gate.
 func (b *Backend) GatedAdd(x, y, gate tensor.Tensor) {
 	tensor.CheckGatedAdd(x, y, gate)

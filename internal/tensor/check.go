@@ -67,6 +67,15 @@ func CheckAttention(dst, q, k, v Tensor, s AttentionSpec) {
 	}
 }
 
+// CheckAttentionStats panics unless the operands of AttentionStats fit.
+func CheckAttentionStats(stats, maps, q, k Tensor, s AttentionSpec) {
+	CheckAttention(q, q, k, k, s)
+	visual, text := max(0, s.Visual.Len()), max(0, s.Text.Len())
+	must(!s.Causal && s.RelBias.None() && stats.Rows == 2*s.Heads && stats.Cols == visual && stats.DType == F32 &&
+		(maps.None() || maps.Rows == visual && maps.Cols == text && maps.DType == F32),
+		"AttentionStats: ", stats, " and ", maps, " = ", q, ", ", k, " in ", s.Heads, " heads, ", visual, " queries, ", text, " keys")
+}
+
 // CheckSame panics unless all tensors have the shape of the first.
 func CheckSame(verb string, first Tensor, rest ...Tensor) {
 	for _, t := range rest {

@@ -36,6 +36,13 @@ type Ops interface {
 	// Attention mixes the rows of v by the softmax of spec's logits. Heads are
 	// column ranges; q, k, v and dst are rows × heads·size and may be strided.
 	Attention(dst, q, k, v Tensor, spec AttentionSpec)
+	// AttentionStats is how the visual queries of the same attention spend their
+	// probability; no values are mixed, and q·kᵀ is formed tile by tile. stats is
+	// 2·heads × visual queries, F32: in row h what head h spends on all text keys,
+	// 0..1; in row heads + h the entropy of all it spends, in nats. maps is visual
+	// queries × text keys, F32: the probability of each key, averaged over the
+	// heads; or none. spec has neither a causal mask nor a bias.
+	AttentionStats(stats, maps, q, k Tensor, spec AttentionSpec)
 	// GatedAdd is x += gate·y; gate is 1 × cols, or none for a plain sum.
 	GatedAdd(x, y, gate Tensor)
 	// Activate is dst = act(x). dst may be x.

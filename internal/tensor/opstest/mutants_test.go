@@ -40,6 +40,12 @@ func TestMutants(t *testing.T) {
 		"bias of the first head":     {"Attention", attended{r, biasOfFirstHead}},
 		"probabilities in BF16":      {"Attention", coarse{r}},
 		"exponentials overflow":      {"Attention", overflows{r}},
+		"share without gamma":        {"AttentionStats", attended{r, func(s *tensor.AttentionSpec) { s.Gamma = 1 }}},
+		"gamma for all keys":         {"AttentionStats", attended{r, func(s *tensor.AttentionSpec) { s.Scale *= s.Gamma; s.Gamma = 1 }}},
+		"queries a row late":         {"AttentionStats", lateQueries{r}},
+		"entropy in bits":            {"AttentionStats", inBits{r}},
+		"map of the first head":      {"AttentionStats", mapOfFirst{r}},
+		"sums in BF16":               {"AttentionStats", coarse{r}},
 		"gate ignored":               {"GatedAdd", noGate{r}},
 		"operands exchanged":         {"Mix", exchangedMix{r}},
 		"quotient for product":       {"Mul", quotient{r}},
@@ -98,6 +104,40 @@ func (b coarse) Linear(dst, x, w, bias tensor.Tensor, a tensor.Activation) {
 
 func (b coarse) Attention(dst, q, k, v tensor.Tensor, s tensor.AttentionSpec) {
 	b.reference.Attention(dst, q, k, b.narrowed(v), s)
+}
+
+func (b coarse) AttentionStats(stats, maps, q, k tensor.Tensor, s tensor.AttentionSpec) {
+	b.reference.AttentionStats(stats, maps, q, k, s)
+	b.Copy(stats, b.narrowed(stats))
+}
+
+// lateQueries takes each query's neighbour.
+type lateQueries struct{ *reference }
+
+func (b lateQueries) AttentionStats(stats, maps, q, k tensor.Tensor, s tensor.AttentionSpec) {
+	late := b.Scratch(q.Rows, q.Cols, q.DType)
+	b.Copy(late, q)
+	b.Copy(late.RowRange(0, q.Rows-1), q.RowRange(1, q.Rows))
+	b.reference.AttentionStats(stats, maps, late, k, s)
+}
+
+type inBits struct{ *reference }
+
+func (b inBits) AttentionStats(stats, maps, q, k tensor.Tensor, s tensor.AttentionSpec) {
+	b.reference.AttentionStats(stats, maps, q, k, s)
+	entropies := stats.RowRange(s.Heads, 2*s.Heads)
+	b.Mix(entropies, math.Log2E, entropies, 0, entropies)
+}
+
+type mapOfFirst struct{ *reference }
+
+func (b mapOfFirst) AttentionStats(stats, maps, q, k tensor.Tensor, s tensor.AttentionSpec) {
+	b.reference.AttentionStats(stats, maps, q, k, s)
+	if !maps.None() {
+		size := q.Cols / s.Heads
+		s.Heads = 1
+		b.reference.AttentionStats(stats.RowRange(0, 2), maps, q.ColRange(0, size), k.ColRange(0, size), s)
+	}
 }
 
 type noTail struct{ *reference }
@@ -250,6 +290,11 @@ type attended struct {
 func (b attended) Attention(dst, q, k, v tensor.Tensor, s tensor.AttentionSpec) {
 	b.mistake(&s)
 	b.reference.Attention(dst, q, k, v, s)
+}
+
+func (b attended) AttentionStats(stats, maps, q, k tensor.Tensor, s tensor.AttentionSpec) {
+	b.mistake(&s)
+	b.reference.AttentionStats(stats, maps, q, k, s)
 }
 
 func biasRowOff(s *tensor.AttentionSpec) {

@@ -28,6 +28,41 @@ func (r *reference) Attention(dst, q, k, v tensor.Tensor, s tensor.AttentionSpec
 	}
 }
 
+// AttentionStats adds up what the definition of Attention spends on text keys.
+func (r *reference) AttentionStats(stats, maps, q, k tensor.Tensor, s tensor.AttentionSpec) {
+	tensor.CheckAttentionStats(stats, maps, q, k, s)
+	size, visual, text := q.Cols/s.Heads, stats.Cols, max(0, s.Text.Len())
+	mean := make([]float64, visual*text)
+	for h := range s.Heads {
+		lo, hi := h*size, (h+1)*size
+		keys := loadAll(k.ColRange(lo, hi))
+		shares, entropies := make([]float64, visual), make([]float64, visual)
+		parallel(visual, func(first, end int) {
+			for i := first; i < end; i++ {
+				row := s.Visual.Lo + i
+				p := r.softmax(r.logits(load(q.ColRange(lo, hi), row, nil), keys, row, nil, s))
+				for j, spent := range p {
+					if s.Text.Has(j) {
+						shares[i] = r.step(shares[i] + spent)
+						at := i*text + j - s.Text.Lo
+						mean[at] = r.step(mean[at] + r.step(spent/float64(s.Heads)))
+					}
+					if spent > 0 {
+						entropies[i] = r.step(entropies[i] - r.step(spent*r.step(math.Log(spent))))
+					}
+				}
+			}
+		})
+		r.store(stats, h, shares)
+		r.store(stats, s.Heads+h, entropies)
+	}
+	for i := range visual {
+		if !maps.None() {
+			r.store(maps, i, mean[i*text:(i+1)*text])
+		}
+	}
+}
+
 // transposed reads t column by column.
 func transposed(t tensor.Tensor) []float64 {
 	rows, out := loadAll(t), make([]float64, t.Rows*t.Cols)

@@ -15,6 +15,7 @@ func testShapes(t *testing.T, b tensor.Backend) {
 	square, tall, short := s.weight(6, 6, tensor.F32, 1), s.weight(8, 6, tensor.F32, 1), s.vector(5, tensor.F32)
 	grid := tensor.Grid{Height: 2, Width: 2}
 	spec := tensor.AttentionSpec{Heads: 2, Scale: 1, Gamma: 1}
+	joint := tensor.AttentionSpec{Heads: 2, Scale: 1, Gamma: 1, Text: tensor.Span{Hi: 1}, Visual: tensor.Span{Lo: 1, Hi: 4}}
 	bad := spec
 	for name, mistake := range map[string]func(){
 		"Linear, width of x":   func() { b.Linear(y, x.ColRange(0, 5), square, none, tensor.Identity) },
@@ -36,7 +37,13 @@ func testShapes(t *testing.T, b tensor.Backend) {
 		"Attention, span": func() {
 			b.Attention(y, x, x, x, tensor.AttentionSpec{Heads: 2, Scale: 1, Gamma: 1, Text: tensor.Span{Hi: 5}})
 		},
-		"Attention, bias":             func() { b.Attention(y, x, x, x, tensor.AttentionSpec{Heads: 2, Scale: 1, Gamma: 1, RelBias: square}) },
+		"Attention, bias": func() { b.Attention(y, x, x, x, tensor.AttentionSpec{Heads: 2, Scale: 1, Gamma: 1, RelBias: square}) },
+		"AttentionStats, rows of stats": func() {
+			b.AttentionStats(x.RowRange(0, 3), none, y, y, tensor.AttentionSpec{Heads: 2, Scale: 1, Gamma: 1, Visual: tensor.Span{Hi: 4}})
+		},
+		"AttentionStats, queries":     func() { b.AttentionStats(x, none, y, y, joint) },
+		"AttentionStats, map":         func() { b.AttentionStats(x.ColRange(0, 3), x.ColRange(3, 6), y, y, joint) },
+		"AttentionStats, causal":      func() { causal := joint; causal.Causal = true; b.AttentionStats(x.ColRange(0, 3), none, y, y, causal) },
 		"GatedAdd, rows":              func() { b.GatedAdd(x, long, none) },
 		"GatedAdd, gate":              func() { b.GatedAdd(x, y, short) },
 		"Activate":                    func() { b.Activate(x, long, tensor.SiLU) },
