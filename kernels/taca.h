@@ -37,6 +37,18 @@ typedef struct {
     taca_matrix bias;               /* (2·rows - 1) × heads, row j - i + rows - 1, or absent */
 } taca_attention_args;
 
+/* Of the same attention, where visual queries spend their probability:
+ *   stats, F32, 2·heads × queries: row h what head h spends on text keys, row heads + h its entropy in nats
+ *   maps, F32, queries × text keys: the probability of each, averaged over heads; or absent */
+typedef struct {
+    taca_matrix stats, maps, q, k;
+    long long   rows;               /* keys */
+    long long   heads, head_size;
+    long long   text_lo, text_hi;   /* keys of text */
+    long long   visual_lo, queries; /* visual queries: the first, and how many */
+    double      scale, gamma;
+} taca_attention_stats_args;
+
 /* Norms over a row: dst = gain·norm(x) + bias; the modulated norm takes
  * scale as gain, to which it adds 1, and shift as bias. RMS norm has no bias.
  * gain and bias are 1 × cols. */

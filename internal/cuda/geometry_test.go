@@ -31,6 +31,9 @@ func TestKernelGeometry(t *testing.T) {
 	if want := geometries["taca_attention_any"]; want.Shared != anyShared(64) {
 		t.Errorf("taca_attention_any has %d bytes for heads of 64, geometry.json says %v", anyShared(64), want)
 	}
+	if want := geometries["taca_attention_stats"]; want.Shared != statsShared(128) {
+		t.Errorf("taca_attention_stats has %d bytes for heads of 128, geometry.json says %v", statsShared(128), want)
+	}
 	if want := geometries["taca_conv3x3"]; want.Shared != convShared {
 		t.Errorf("taca_conv3x3 has %d bytes, geometry.json says %v", convShared, want)
 	}

@@ -40,6 +40,16 @@ type Trajectory struct {
 	// since the last step that ran all blocks, for a step to take what the others
 	// did from that one; 0 is no cache.
 	Cache float32
+	// Watcher looks on at the joint attentions of the first text; or nil.
+	Watcher AttentionWatcher
+}
+
+// AttentionWatcher looks on as the text and visual tokens of a denoiser attend to
+// each other.
+type AttentionWatcher interface {
+	// Attended sees the queries and keys of a block's joint attention in step i.
+	// They are scratch memory; spec has the gamma that acted.
+	Attended(o tensor.Ops, i, block int, q, k tensor.Tensor, spec tensor.AttentionSpec)
 }
 
 // Step is what changes from one step to the next. The gates of adapters may

@@ -9,6 +9,7 @@ import (
 type Encoding struct {
 	IDs    []int32 // padded and truncated to the asked length
 	Length int     // ids before padding, special tokens included
+	At     []int   // byte of the text where each id's own begins; -1 of special tokens and padding
 	Cut    string  // text that did not fit; "" if all did
 }
 
@@ -66,19 +67,24 @@ func (p *pipeline) Encode(text string, n int) Encoding {
 			tokens = tokens[:room]
 		}
 	}
-	own := slices.Clone(p.begin)
-	for _, t := range tokens {
-		own = append(own, t.id)
+	own := make([]token, 0, len(p.begin)+len(tokens)+len(p.end))
+	for _, id := range p.begin {
+		own = append(own, token{id, -1})
 	}
-	own = append(own, p.end...)
+	own = append(own, tokens...)
+	for _, id := range p.end {
+		own = append(own, token{id, -1})
+	}
 	own = own[:min(len(own), n)]
-	ids := slices.Repeat([]int32{p.pad}, n)
+	first := 0
 	if p.padLeft {
-		copy(ids[n-len(own):], own)
-	} else {
-		copy(ids, own)
+		first = n - len(own)
 	}
-	return Encoding{IDs: ids, Length: len(own), Cut: cut}
+	e := Encoding{IDs: slices.Repeat([]int32{p.pad}, n), At: slices.Repeat([]int{-1}, n), Length: len(own), Cut: cut}
+	for i, t := range own {
+		e.IDs[first+i], e.At[first+i] = t.id, t.at
+	}
+	return e
 }
 
 // newPipeline adds the added tokens to a model's vocabulary of size entries and finds the roles both tokenizers have.

@@ -19,7 +19,7 @@ func (b *doubleBlock) bind(w *nn.Binder, conditioner *nn.Conditioner, c Config) 
 	b.path = w.Path("")
 }
 
-func (b *doubleBlock) forward(o tensor.Ops, x, vectors, rope tensor.Tensor, spec tensor.AttentionSpec) {
+func (b *doubleBlock) forward(o tensor.Ops, x, vectors, rope tensor.Tensor, spec tensor.AttentionSpec, witness nn.Witness) {
 	defer o.Release(o.Mark())
 	q, k, v, mixed := like(o, x), like(o, x), like(o, x), like(o, x)
 
@@ -28,6 +28,7 @@ func (b *doubleBlock) forward(o tensor.Ops, x, vectors, rope tensor.Tensor, spec
 	b.visual.Project(o, spec.Visual, q, k, v, x, rope, visual, spec.Heads)
 
 	o.Attention(mixed, q, k, v, spec)
+	witness.See(o, q, k, spec)
 
 	b.visual.AddAttention(o, spec.Visual, x, mixed, visual)
 	b.text.AddAttention(o, spec.Text, x, mixed, text)

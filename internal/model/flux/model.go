@@ -39,7 +39,7 @@ type layer struct {
 // tokens, in place; vectors is the row that modulates all blocks.
 type block interface {
 	bind(w *nn.Binder, conditioner *nn.Conditioner, c Config)
-	forward(o tensor.Ops, x, vectors, rope tensor.Tensor, spec tensor.AttentionSpec)
+	forward(o tensor.Ops, x, vectors, rope tensor.Tensor, spec tensor.AttentionSpec, witness nn.Witness)
 }
 
 // output is what comes after the blocks.

@@ -24,7 +24,7 @@ func (b *singleBlock) bind(w *nn.Binder, conditioner *nn.Conditioner, c Config) 
 	b.path = w.Path("")
 }
 
-func (b *singleBlock) forward(o tensor.Ops, x, vectors, rope tensor.Tensor, spec tensor.AttentionSpec) {
+func (b *singleBlock) forward(o tensor.Ops, x, vectors, rope tensor.Tensor, spec tensor.AttentionSpec, witness nn.Witness) {
 	defer o.Release(o.Mark())
 	d := x.Cols
 	h, q, k, v := like(o, x), like(o, x), like(o, x), like(o, x)
@@ -35,6 +35,7 @@ func (b *singleBlock) forward(o tensor.Ops, x, vectors, rope tensor.Tensor, spec
 	m.Norm(o, h, x)
 	b.attention.Project(o, q, k, v, h, rope, spec.Heads)
 	o.Attention(attended, q, k, v, spec)
+	witness.See(o, q, k, spec)
 	o.Observe(b.path+".attn", attended)
 	b.mlp.Apply(o, thought, h, tensor.GELUTanh)
 	o.Observe(b.path+".act_mlp", thought)

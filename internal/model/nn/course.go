@@ -71,6 +71,27 @@ func (c *Course) Vectors(i int) tensor.Tensor {
 	return rows
 }
 
+// Witness is who looks on at a block's joint attention in step i, for text t.
+func (c *Course) Witness(i, block, t int) Witness {
+	if t > 0 {
+		return Witness{}
+	}
+	return Witness{c.Watcher, i, block}
+}
+
+// Witness looks on at one attention. The zero Witness looks away.
+type Witness struct {
+	by          model.AttentionWatcher
+	step, block int
+}
+
+// See tells of an attention's queries and keys, as they are given to the verb.
+func (w Witness) See(o tensor.Ops, q, k tensor.Tensor, spec tensor.AttentionSpec) {
+	if w.by != nil {
+		w.by.Attended(o, w.step, w.block, q, k, spec)
+	}
+}
+
 // End gives back its memory.
 func (c *Course) End() {
 	c.backend.Free(c.table)

@@ -50,7 +50,7 @@ func (s *second) bind(w *nn.Binder, shape nn.StreamShape) {
 
 // forward updates x, the rows of all tokens, in place; vectors is the
 // row that modulates all blocks.
-func (b *block) forward(o tensor.Ops, x, vectors tensor.Tensor, spec tensor.AttentionSpec) {
+func (b *block) forward(o tensor.Ops, x, vectors tensor.Tensor, spec tensor.AttentionSpec, witness nn.Witness) {
 	defer o.Release(o.Mark())
 	q, k, v, mixed := like(o, x), like(o, x), like(o, x), like(o, x)
 	var none tensor.Tensor
@@ -59,6 +59,7 @@ func (b *block) forward(o tensor.Ops, x, vectors tensor.Tensor, spec tensor.Atte
 	b.text.Project(o, spec.Text, q, k, v, x, none, text, spec.Heads)
 	b.visual.Project(o, spec.Visual, q, k, v, x, none, visual, spec.Heads)
 	o.Attention(mixed, q, k, v, spec)
+	witness.See(o, q, k, spec)
 
 	if b.second == nil {
 		b.visual.AddAttention(o, spec.Visual, x, mixed, visual)

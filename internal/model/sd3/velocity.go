@@ -62,9 +62,9 @@ func (e *evaluator) Velocity(ctx context.Context, dst []tensor.Tensor, x tensor.
 			return cached, err
 		}
 		b.weights.Need(m.weights(k + 1))
-		for _, p := range passes {
+		for t, p := range passes {
 			p.spec.Gamma = e.Gamma(i, k)
-			b.forward(o, p.joint, p.vectors, p.spec)
+			b.forward(o, p.joint, p.vectors, p.spec, e.Witness(i, k, t))
 		}
 		if k > 0 {
 			continue
