@@ -39,6 +39,7 @@ var mayImport = map[string][]string{
 	"internal/model/vae":         family,
 	"internal/model/modeltest":   forTests,
 	"internal/model/encodertest": forTests,
+	"internal/attention":         {"internal/tensor", "internal/model"},
 	"internal/lora":              {"internal/tensor", "internal/checkpoint", "internal/model/nn"},
 	"internal/sampler":           {"internal/tensor", "internal/model"},
 	"internal/tokenizer":         {},

@@ -35,6 +35,8 @@ type Run struct {
 	Pooled trace.Named   `json:"-"`
 	Seen   []trace.Named `json:"-"` // in no order
 	BF16   *trace.Named  `json:"-"` // the velocity if the reference runs in bf16, or nil
+
+	Watcher model.AttentionWatcher `json:"-"` // of Evaluate; or nil
 }
 
 // Goldens reads the files that match pattern. There must be some.
@@ -133,7 +135,7 @@ func (r *Run) Try(ctx context.Context, t *testing.T, b tensor.Backend, m model.D
 	e, err := m.Start(model.Trajectory{
 		Grid: tensor.Grid{Height: r.Height, Width: r.Width}, Guidance: r.Guidance,
 		Texts: []model.Conditioning{{Tokens: upload(t, b, r.Text), Pooled: upload(t, b, r.Pooled)}},
-		Steps: []model.Step{{Sigma: r.Sigma, Gamma: r.Gamma}}, Blocks: blocks,
+		Steps: []model.Step{{Sigma: r.Sigma, Gamma: r.Gamma}}, Blocks: blocks, Watcher: r.Watcher,
 	})
 	if err != nil {
 		return velocity, err

@@ -1,0 +1,236 @@
+package attention_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"testing"
+
+	"taca/internal/attention"
+	"taca/internal/checkpoint"
+	"taca/internal/model"
+	"taca/internal/model/flux"
+	"taca/internal/model/modeltest"
+	"taca/internal/model/sd3"
+	"taca/internal/tensor"
+	"taca/internal/tensor/opstest"
+)
+
+func openFLUX(config []byte, source checkpoint.Source, b tensor.Backend, d tensor.DType) (modeltest.Denoiser, error) {
+	var c flux.Config
+	if err := json.Unmarshal(config, &c); err != nil {
+		return nil, err
+	}
+	return flux.Open(c, source, b, d)
+}
+
+func openSD3(config []byte, source checkpoint.Source, b tensor.Backend, d tensor.DType) (modeltest.Denoiser, error) {
+	var c sd3.Config
+	if err := json.Unmarshal(config, &c); err != nil {
+		return nil, err
+	}
+	return sd3.Open(c, source, b, d)
+}
+
+var families = []struct {
+	goldens string
+	open    modeltest.Opener
+}{
+	{"../model/flux/testdata/*.safetensors", openFLUX},
+	{"../model/sd3/testdata/*.safetensors", openSD3},
+}
+
+// dense forms all probabilities of every attention in float64, from the queries
+// and keys that it sees, and adds them up.
+type dense struct {
+	blocks []attention.Block
+	maps   []float64
+}
+
+func (d *dense) Attended(o tensor.Ops, _, block int, q, k tensor.Tensor, spec tensor.AttentionSpec) {
+	queries, keys := make([]float32, q.Rows*q.Cols), make([]float32, k.Rows*k.Cols)
+	o.Download(queries, q)
+	o.Download(keys, k)
+	found := attention.Block{Index: block, Gamma: spec.Gamma}
+	visual, text, size := spec.Visual.Len(), spec.Text.Len(), q.Cols/spec.Heads
+	if d.maps == nil {
+		d.maps = make([]float64, visual*text)
+	}
+	for h := range spec.Heads {
+		share, entropy := 0.0, 0.0
+		for i := range visual {
+			p := make([]float64, k.Rows)
+			sum := 0.0
+			for j := range p {
+				for c := h * size; c < (h+1)*size; c++ {
+					p[j] += float64(queries[(spec.Visual.Lo+i)*q.Cols+c]) * float64(keys[j*q.Cols+c])
+				}
+				p[j] *= float64(spec.Scale)
+				if spec.Text.Has(j) {
+					p[j] *= float64(spec.Gamma)
+				}
+				p[j] = math.Exp(p[j])
+				sum += p[j]
+			}
+			for j := range p {
+				p[j] /= sum
+				entropy -= p[j] * math.Log(p[j])
+				if spec.Text.Has(j) {
+					share += p[j]
+					d.maps[i*text+j-spec.Text.Lo] += p[j] / float64(spec.Heads)
+				}
+			}
+		}
+		found.Share, found.Entropy = append(found.Share, share/float64(visual)), append(found.Entropy, entropy/float64(visual))
+	}
+	d.blocks = append(d.blocks, found)
+}
+
+// step is what a recorder should have taken.
+func (d *dense) step() attention.Step {
+	s := attention.Step{Blocks: d.blocks}
+	for _, v := range d.maps {
+		s.Maps = append(s.Maps, float32(v/float64(len(d.blocks))))
+	}
+	return s
+}
+
+// truth is a run's attention in float64 throughout.
+func truth(t *testing.T, golden modeltest.Golden, open modeltest.Opener, run modeltest.Run) attention.Step {
+	t.Helper()
+	b := opstest.NewExact()
+	var d dense
+	run.Watcher = &d
+	run.Evaluate(t, b, golden.Open(t, open, b, tensor.F32))
+	return d.step()
+}
+
+// recorded is a run's attention as a recorder sees it.
+func recorded(t *testing.T, golden modeltest.Golden, open modeltest.Opener, run modeltest.Run, b tensor.Backend, d tensor.DType) attention.Step {
+	t.Helper()
+	r := attention.NewRecorder(b, 64)
+	defer r.Free()
+	run.Watcher = r
+	run.Evaluate(t, b, golden.Open(t, open, b, d))
+	step, err := r.Take()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return step
+}
+
+// furthest is the greatest difference of two steps, and what it is of.
+func furthest(t *testing.T, got, want attention.Step) (worst float64, at string) {
+	t.Helper()
+	if len(got.Blocks) != len(want.Blocks) || len(got.Maps) != len(want.Maps) || len(want.Blocks) == 0 {
+		t.Fatalf("%d blocks and maps of %d, want %d and %d", len(got.Blocks), len(got.Maps), len(want.Blocks), len(want.Maps))
+	}
+	differ := func(what string, got, want []float64) {
+		if len(got) != len(want) {
+			t.Fatalf("%s of %d heads, want %d", what, len(got), len(want))
+		}
+		for i, v := range got {
+			if d := math.Abs(v - want[i]); !(d <= worst) {
+				worst, at = d, fmt.Sprintf("%s %d: %v, want %v", what, i, v, want[i])
+			}
+		}
+	}
+	for i, b := range got.Blocks {
+		w := want.Blocks[i]
+		if b.Index != w.Index || b.Gamma != w.Gamma {
+			t.Fatalf("block %d with gamma %v, want %d and %v", b.Index, b.Gamma, w.Index, w.Gamma)
+		}
+		differ(fmt.Sprintf("block %d, share of head", b.Index), b.Share, w.Share)
+		differ(fmt.Sprintf("block %d, entropy of head", b.Index), b.Entropy, w.Entropy)
+	}
+	for i, v := range got.Maps {
+		differ(fmt.Sprintf("element %d of maps, from", i), []float64{float64(v)}, []float64{float64(want.Maps[i])})
+	}
+	return worst, at
+}
+
+// TestRecordedIsDense: what is recorded while a golden is evaluated equals the
+// dense computation in float64; in BF16 it is at most twice as far from it as
+// naive arithmetic.
+func TestRecordedIsDense(t *testing.T) {
+	const bound = 1e-4
+	for _, family := range families {
+		for _, golden := range modeltest.Goldens(t, family.goldens) {
+			for _, run := range golden.Runs {
+				want := truth(t, golden, family.open, run)
+				naive, _ := furthest(t, recorded(t, golden, family.open, run, opstest.NewNaive(tensor.BF16), tensor.BF16), want)
+				for _, on := range modeltest.Backends() {
+					t.Run(golden.Name+"/"+run.Name+"/"+on.Name, func(t *testing.T) {
+						b, err := on.Open()
+						if err != nil {
+							t.Fatal(err)
+						}
+						defer b.Close()
+						worst, at := furthest(t, recorded(t, golden, family.open, run, b, tensor.F32), want)
+						if !(worst <= bound) {
+							t.Errorf("off by %.2e: %s", worst, at)
+						}
+						half, at := furthest(t, recorded(t, golden, family.open, run, b, tensor.BF16), want)
+						if !(half <= 2*naive) {
+							t.Errorf("BF16 is off by %.2e, naive BF16 by %.2e: %s", half, naive, at)
+						}
+						t.Logf("off by %.1e; BF16 %.1e, naive %.1e", worst, half, naive)
+					})
+				}
+			}
+		}
+	}
+}
+
+// TestRecordingChangesNothing compares the bits of a velocity with and without,
+// and sees that gamma is each block's own.
+func TestRecordingChangesNothing(t *testing.T) {
+	blocks := 0
+	for _, family := range families {
+		for _, golden := range modeltest.Goldens(t, family.goldens) {
+			for _, on := range modeltest.Backends() {
+				b, err := on.Open()
+				if err != nil {
+					t.Fatal(err)
+				}
+				m := golden.Open(t, family.open, b, tensor.F32)
+				r := attention.NewRecorder(b, 64)
+				t.Cleanup(func() { r.Free(); b.Close() })
+				for _, run := range golden.Runs {
+					plain := run.Evaluate(t, b, m)
+					run.Watcher = r
+					watched := run.Evaluate(t, b, m)
+					for i, v := range plain.Values {
+						if watched.Values[i] != v {
+							t.Fatalf("%s, %s on %s: element %d of the velocity is %v while recording, else %v", golden.Name, run.Name, on.Name, i, watched.Values[i], v)
+						}
+					}
+					step, err := r.Take()
+					if err != nil {
+						t.Fatal(err)
+					}
+					where, err := model.ParseBlocks(run.Blocks)
+					if err != nil {
+						t.Fatal(err)
+					}
+					for i, block := range step.Blocks {
+						want := float32(1)
+						if where.Has(i) {
+							want = run.Gamma
+						}
+						if block.Index != i || block.Gamma != want {
+							t.Errorf("%s, %s: block %d comes as %d, with gamma %v, want %v", golden.Name, run.Name, i, block.Index, block.Gamma, want)
+						}
+						blocks++
+					}
+					if empty, err := r.Take(); err != nil || len(empty.Blocks) != 0 || empty.Maps != nil {
+						t.Errorf("%v is taken twice (%v)", empty, err)
+					}
+				}
+			}
+		}
+	}
+	if blocks == 0 {
+		t.Error("no block was recorded")
+	}
+}
