@@ -21,6 +21,9 @@ type family interface {
 	// assemble makes the denoiser's conditioning of what the encoders said;
 	// maxLength is the request's number of T5 tokens.
 	assemble(parts []encoded, maxLength int) Text
+	// textRow is the row of assemble's tokens where those of the i-th encoder
+	// begin; false where they have no rows of their own.
+	textRow(encoder int) (row int, ok bool)
 	// agrees holds the widths of what the encoders give against what the
 	// transformer takes; nil where they are one model.
 	agrees() error

@@ -33,6 +33,8 @@ func (m *fluxFamily) assemble(parts []encoded, _ int) Text {
 	return Text{tokens: parts[1].tokens, pooled: parts[0].pooled}
 }
 
+func (m *fluxFamily) textRow(encoder int) (int, bool) { return 0, encoder == 1 }
+
 func (m *fluxFamily) agrees() error {
 	return errors.Join(
 		width(m.t5.folder, m.t5.config.Width, "joint_attention_dim", m.config.TextWidth),

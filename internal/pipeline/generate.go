@@ -1,12 +1,14 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"image"
 	"strings"
 
+	"taca/internal/attention"
 	"taca/internal/checkpoint"
 	"taca/internal/model"
 	"taca/internal/model/vae"
@@ -21,6 +23,9 @@ type Picture struct {
 	Channels int         // of the latents
 	Grid     tensor.Grid // of the latents
 	Reuse    sampler.Reuse
+	// Attention is what was recorded in each step of how the prompt's text is
+	// attended to; nil unless Config.Attention.
+	Attention []attention.Step
 }
 
 // Paint makes the picture of r from its encoded prompts. A negative prompt that
@@ -61,7 +66,7 @@ func (p *Pipeline) Paint(ctx context.Context, r Request, t Texts, watch Watcher)
 		}
 		defer discard(p.backend, run.Negative)
 	}
-	reuse, err := p.denoise(ctx, x, run, watch)
+	reuse, seen, err := p.denoise(ctx, x, run, watch)
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +74,7 @@ func (p *Pipeline) Paint(ctx context.Context, r Request, t Texts, watch Watcher)
 	if err != nil {
 		return nil, err
 	}
-	picture.Reuse = reuse
+	picture.Reuse, picture.Attention = reuse, seen
 	return picture, nil
 }
 
@@ -120,17 +125,28 @@ func (d *drawn) of(seed int64, n int) []float32 {
 	return d.values
 }
 
-func (p *Pipeline) denoise(ctx context.Context, x tensor.Tensor, run sampler.Run, watch Watcher) (sampler.Reuse, error) {
+func (p *Pipeline) denoise(ctx context.Context, x tensor.Tensor, run sampler.Run, watch Watcher) (sampler.Reuse, []attention.Step, error) {
+	var seen []attention.Step
+	var unseen error
+	if p.recorder != nil {
+		run.Watcher = p.recorder
+		defer p.recorder.Free()
+	}
 	watch.tell(Event{Stage: Denoising, Total: run.Schedule.Steps(), Gamma: run.Gamma(0, run.Schedule[0])})
 	reuse, err := sampler.Denoise(ctx, p.backend, p.denoiser, x, run, func(at sampler.Progress) {
+		if p.recorder != nil && unseen == nil {
+			var step attention.Step
+			step, unseen = p.recorder.Take()
+			seen = append(seen, step)
+		}
 		next := min(at.Step+1, at.Steps-1)
 		watch.tell(Event{Stage: Denoising, Done: at.Step + 1, Total: at.Steps, Gamma: run.Gamma(next, run.Schedule[next])})
 	})
 	var broken *sampler.NotFinite
 	if errors.As(err, &broken) {
-		return reuse, p.explain(err)
+		err = p.explain(err)
 	}
-	return reuse, err
+	return reuse, seen, cmp.Or(err, unseen)
 }
 
 // explain says where NaN comes from, if it is in the files.

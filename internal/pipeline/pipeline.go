@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 
+	"taca/internal/attention"
 	"taca/internal/checkpoint"
 	"taca/internal/conditioning"
 	"taca/internal/dry"
@@ -21,6 +22,7 @@ type Config struct {
 	DType        tensor.DType // of activations: F32 or BF16
 	LoRAs        []LoRA
 	Conditioning *conditioning.Cache // of encoded prompts; nil: every run encodes its own
+	Attention    bool                // is recorded: see Picture
 }
 
 // LoRA is an adapter file to attach to the denoiser.
@@ -45,7 +47,8 @@ type Pipeline struct {
 	gates      []sampler.Gate        // of those that do
 	drawn      drawn
 	adapters   []*checkpoint.File
-	reserved   map[string]bool // request shapes whose scratch has been found
+	reserved   map[string]bool     // request shapes whose scratch has been found
+	recorder   *attention.Recorder // nil unless Config.Attention
 }
 
 // Open maps the weights of m and checks every component against its config,
@@ -108,6 +111,9 @@ func (p *Pipeline) openDenoiser() error {
 		return err
 	}
 	p.denoiser = d
+	if p.config.Attention {
+		p.recorder = attention.NewRecorder(p.backend, p.family.blocks())
+	}
 	p.geometry, err = p.Model.Geometry()
 	return err
 }

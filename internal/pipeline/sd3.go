@@ -66,6 +66,11 @@ func (m *sd3Family) assemble(parts []encoded, maxLength int) Text {
 	return Text{tokens: tokens, pooled: append(append([]float32{}, l.pooled...), g.pooled...)}
 }
 
+// textRow is of CLIP-L and T5; CLIP-G reads the same tokens beside CLIP-L.
+func (m *sd3Family) textRow(encoder int) (int, bool) {
+	return map[int]int{0: 0, 2: clipLength}[encoder], encoder != 1
+}
+
 func (m *sd3Family) agrees() error {
 	l, g := m.clipL.config, m.clipG.config
 	errs := []error{width(m.clipL.folder+" and "+m.clipG.folder+", projected", l.ProjectionWidth+g.ProjectionWidth,

@@ -50,7 +50,7 @@ var mayImport = map[string][]string{
 	"internal/pipeline": {
 		"internal/tensor", "internal/checkpoint", "internal/dry", "internal/tokenizer",
 		"internal/model", "internal/model/", "internal/lora", "internal/sampler", "internal/quantise", "internal/atomicfile",
-		"internal/conditioning",
+		"internal/conditioning", "internal/attention",
 	},
 	"configs":  {},
 	"cmd/taca": {"internal/", "configs", "internal/tensor/opstest"}, // the last for selftest

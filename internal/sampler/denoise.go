@@ -26,6 +26,7 @@ type Run struct {
 	Positive model.Conditioning
 	Negative model.Conditioning // or none
 	Cache    float32            // see model.Trajectory
+	Watcher  model.AttentionWatcher
 }
 
 // Progress is a step that is done.
@@ -88,7 +89,7 @@ func Denoise(ctx context.Context, b tensor.Backend, m model.Denoiser, x tensor.T
 
 // trajectory is the run as the denoiser sees it.
 func (r Run) trajectory() model.Trajectory {
-	t := model.Trajectory{Steps: r.Steps(), Blocks: r.Blocks, Grid: r.Grid, Guidance: r.Embedded, Texts: []model.Conditioning{r.Positive}, Cache: r.Cache}
+	t := model.Trajectory{Steps: r.Steps(), Blocks: r.Blocks, Grid: r.Grid, Guidance: r.Embedded, Texts: []model.Conditioning{r.Positive}, Cache: r.Cache, Watcher: r.Watcher}
 	if !r.Negative.None() {
 		t.Texts = append(t.Texts, r.Negative)
 	}
