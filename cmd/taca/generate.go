@@ -158,6 +158,7 @@ type generation struct {
 	app      *app
 	opts     generateOptions
 	settings configs.Settings
+	recorded bool // attention is
 	planned  bool // nothing will be painted, so weights need not be there
 	started  time.Time
 	model    *pipeline.Model
@@ -312,8 +313,11 @@ func fillIn(pattern string, seed int64, i, count int) string {
 
 func (g *generation) close() {
 	g.progress.close()
-	err := errors.Join(g.pipe.Close(), g.backend.Close())
-	if err != nil {
+	var unmapped error
+	if g.pipe != nil {
+		unmapped = g.pipe.Close()
+	}
+	if err := errors.Join(unmapped, g.backend.Close()); err != nil {
 		g.app.say("taca: %v", err)
 	}
 }

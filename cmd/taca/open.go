@@ -74,7 +74,7 @@ func (g *generation) prepare() error {
 // load maps the weights. After an error the device is still open.
 func (g *generation) load(ctx context.Context) error {
 	var err error
-	g.pipe, err = pipeline.Open(ctx, g.model, g.backend, pipeline.Config{DType: g.dtype, LoRAs: g.loras, Conditioning: g.conditioningCache()}, g.watch)
+	g.pipe, err = pipeline.Open(ctx, g.model, g.backend, pipeline.Config{DType: g.dtype, LoRAs: g.loras, Conditioning: g.conditioningCache(), Attention: g.recorded}, g.watch)
 	return err
 }
 

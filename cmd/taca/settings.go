@@ -133,22 +133,30 @@ func (f *settingFlags) conditioning(c *cobra.Command) {
 // text registers the prompt, the seed and the adapters.
 func (f *settingFlags) text(c *cobra.Command) {
 	fl := c.Flags()
-	flag(f, "prompt", func(s *configs.Settings) *string { return &s.Prompt }, func(p *string) {
-		fl.StringVarP(p, "prompt", "p", "", "`text`: what to paint; - reads standard input")
-	})
+	f.prompt(c)
 	f.negative(c)
-	flag(f, "seed", func(s *configs.Settings) *int64 { return &s.Seed }, func(p *int64) {
-		fl.Int64VarP(p, "seed", "s", 0, "`number` of the noise, as torch's CPU generator (default 0); negative: a random one")
-	})
+	f.seed(c)
 	flag(f, "count", func(s *configs.Settings) *int { return &s.Count }, func(p *int) {
 		fl.IntVarP(p, "count", "n", 1, "`N` pictures, with consecutive seeds")
 	})
 	f.lora(c)
-	flag(f, "taca-lora", func(s *configs.Settings) *[]string { return &s.TACALoRA }, func(p *[]string) {
-		fl.StringArrayVar(p, "taca-lora", nil, "`FILE[:SCALE]`, an adapter active exactly in the steps where gamma is not 1")
-	})
+	f.tacaLoRA(c)
 	flag(f, "output", func(s *configs.Settings) *string { return &s.Output }, func(p *string) {
 		fl.StringVarP(p, "output", "o", "", "PNG `file`; {seed} and {index} are filled in; - writes the PNG to standard output (default taca-{seed}.png)")
+	})
+}
+
+// prompt registers what to paint.
+func (f *settingFlags) prompt(c *cobra.Command) {
+	flag(f, "prompt", func(s *configs.Settings) *string { return &s.Prompt }, func(p *string) {
+		c.Flags().StringVarP(p, "prompt", "p", "", "`text`: what to paint; - reads standard input")
+	})
+}
+
+// seed registers which noise a picture begins with.
+func (f *settingFlags) seed(c *cobra.Command) {
+	flag(f, "seed", func(s *configs.Settings) *int64 { return &s.Seed }, func(p *int64) {
+		c.Flags().Int64VarP(p, "seed", "s", 0, "`number` of the noise, as torch's CPU generator (default 0); negative: a random one")
 	})
 }
 
@@ -163,6 +171,13 @@ func (f *settingFlags) negative(c *cobra.Command) {
 func (f *settingFlags) lora(c *cobra.Command) {
 	flag(f, "lora", func(s *configs.Settings) *[]string { return &s.LoRA }, func(p *[]string) {
 		c.Flags().StringArrayVar(p, "lora", nil, "`FILE[:SCALE]`, an adapter that is always active; repeatable")
+	})
+}
+
+// tacaLoRA registers the adapters that follow gamma.
+func (f *settingFlags) tacaLoRA(c *cobra.Command) {
+	flag(f, "taca-lora", func(s *configs.Settings) *[]string { return &s.TACALoRA }, func(p *[]string) {
+		c.Flags().StringArrayVar(p, "taca-lora", nil, "`FILE[:SCALE]`, an adapter active exactly in the steps where gamma is not 1")
 	})
 }
 

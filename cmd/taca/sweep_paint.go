@@ -196,15 +196,3 @@ func (w *sweeping) watch(e pipeline.Event) {
 	w.bar.clear()
 	w.progress.show(e)
 }
-
-// close gives back what prepare and load took.
-func (w *sweeping) close() {
-	if w.pipe != nil {
-		w.generation.close()
-		return
-	}
-	w.progress.close()
-	if err := w.backend.Close(); err != nil {
-		w.app.say("taca: %v", err)
-	}
-}

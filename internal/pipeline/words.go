@@ -4,18 +4,13 @@ import (
 	"slices"
 	"strings"
 	"unicode"
-)
 
-// Word is a word of a prompt, as it stands between white space, and the rows of
-// the denoiser's text it is read as: by T5, and by CLIP where that has rows.
-type Word struct {
-	Text   string `json:"text"`
-	Tokens []int  `json:"tokens"`
-}
+	"taca/internal/attention"
+)
 
 // Words is the words of a prompt that are read at all: a word may be cut off,
 // or be nothing to an encoder.
-func (m *Model) Words(prompt string, maxLength int) ([]Word, error) {
+func (m *Model) Words(prompt string, maxLength int) ([]attention.Word, error) {
 	if err := checkLength(maxLength); err != nil {
 		return nil, err
 	}
@@ -36,11 +31,11 @@ func (m *Model) Words(prompt string, maxLength int) ([]Word, error) {
 			}
 		}
 	}
-	return slices.DeleteFunc(words, func(w Word) bool { return len(w.Tokens) == 0 }), nil
+	return slices.DeleteFunc(words, func(w attention.Word) bool { return len(w.Tokens) == 0 }), nil
 }
 
 // wordsOf cuts a prompt at white space, and says where each word ends.
-func wordsOf(prompt string) (words []Word, ends []int) {
+func wordsOf(prompt string) (words []attention.Word, ends []int) {
 	for at := 0; at < len(prompt); {
 		rest := strings.TrimLeftFunc(prompt[at:], unicode.IsSpace)
 		at = len(prompt) - len(rest)
@@ -49,7 +44,7 @@ func wordsOf(prompt string) (words []Word, ends []int) {
 			n = len(rest)
 		}
 		if n > 0 {
-			words, ends = append(words, Word{Text: rest[:n]}), append(ends, at+n)
+			words, ends = append(words, attention.Word{Text: rest[:n]}), append(ends, at+n)
 		}
 		at += n
 	}

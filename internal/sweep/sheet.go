@@ -6,22 +6,18 @@ import (
 	"image/color"
 	"image/png"
 	"math"
-	"strings"
 
 	"golang.org/x/image/draw"
-	"golang.org/x/image/font"
-	"golang.org/x/image/font/gofont/goregular"
-	"golang.org/x/image/font/opentype"
-	"golang.org/x/image/math/fixed"
+
+	"taca/internal/figure"
 )
 
 // table is a prompt's pictures as a contact sheet shows them.
 type table struct {
 	title, shared string
-	columns       []string           // labels
-	rows          []string           // labels, empty where there is one row
-	pictures      [][]*image.NRGBA   // by row and column; nil where none is painted
-	faces         map[bool]font.Face // by whether they are of the title
+	columns       []string         // labels
+	rows          []string         // labels, empty where there is one row
+	pictures      [][]*image.NRGBA // by row and column; nil where none is painted
 }
 
 // The sheet's measures in pixels.
@@ -30,7 +26,6 @@ const (
 	gap       = 4
 	textSize  = 13
 	titleSize = 17
-	lineSpace = 5                // between lines of text
 	cellSide  = 256              // longest
 	mostArea  = 64 * 1000 * 1000 // of all pictures
 	leastSide = 32
@@ -38,11 +33,7 @@ const (
 	mostLabel = 220 // width of a row's label
 )
 
-var (
-	paper  = color.NRGBA{255, 255, 255, 255}
-	ink    = color.NRGBA{17, 17, 17, 255}
-	absent = color.NRGBA{230, 230, 230, 255}
-)
+var absent = color.NRGBA{230, 230, 230, 255}
 
 // side is the longest side of a picture on a sheet of so many.
 func side(pictures int) int {
@@ -51,39 +42,36 @@ func side(pictures int) int {
 
 // sheet draws the table as a PNG. It depends on nothing else.
 func (t *table) sheet() ([]byte, error) {
-	parsed, err := opentype.Parse(goregular.TTF)
+	text, err := figure.NewLetters(textSize)
 	if err != nil {
 		return nil, err
 	}
-	t.faces = map[bool]font.Face{}
-	for title, size := range map[bool]float64{false: textSize, true: titleSize} {
-		if t.faces[title], err = opentype.NewFace(parsed, &opentype.FaceOptions{Size: size, DPI: 72, Hinting: font.HintingFull}); err != nil {
-			return nil, err
-		}
+	heading, err := figure.NewLetters(titleSize)
+	if err != nil {
+		return nil, err
 	}
 	cell := t.cell()
 	labels := 0
 	for _, r := range t.rows {
-		for _, line := range t.wrap(false, r, mostLabel) {
-			labels = max(labels, t.width(false, line)+margin)
+		for _, line := range text.Wrap(r, mostLabel) {
+			labels = max(labels, text.Width(line)+margin)
 		}
 	}
 	width := max(labels+len(t.columns)*(cell.X+gap)-gap, 320)
-	title, shared := t.wrap(true, t.title, width), t.wrap(false, t.shared, width)
-	top := margin + len(title)*(titleSize+lineSpace) + len(shared)*(textSize+lineSpace) + margin/2
-	body := top + textSize + lineSpace
-	out := image.NewNRGBA(image.Rect(0, 0, width+2*margin, body+len(t.pictures)*(cell.Y+gap)-gap+margin))
-	draw.Draw(out, out.Bounds(), image.NewUniform(paper), image.Point{}, draw.Src)
+	title, shared := heading.Wrap(t.title, width), text.Wrap(t.shared, width)
+	top := margin + len(title)*(titleSize+figure.LineSpace) + len(shared)*(textSize+figure.LineSpace) + margin/2
+	body := top + textSize + figure.LineSpace
+	out := figure.New(width+2*margin, body+len(t.pictures)*(cell.Y+gap)-gap+margin)
 
-	y := t.write(out, true, title, margin, margin)
-	t.write(out, false, shared, margin, y)
+	y := heading.Write(out, figure.Ink, margin, margin, title...)
+	text.Write(out, figure.Ink, margin, y, shared...)
 	for i, label := range t.columns {
-		t.write(out, false, []string{label}, margin+labels+i*(cell.X+gap), top)
+		text.Write(out, figure.Ink, margin+labels+i*(cell.X+gap), top, label)
 	}
 	for i, row := range t.pictures {
 		y := body + i*(cell.Y+gap)
 		if labels > 0 {
-			t.write(out, false, t.wrap(false, t.rows[i], mostLabel), margin, y)
+			text.Write(out, figure.Ink, margin, y, text.Wrap(t.rows[i], mostLabel)...)
 		}
 		for j, img := range row {
 			at := image.Rectangle{Max: cell}.Add(image.Pt(margin+labels+j*(cell.X+gap), y))
@@ -110,49 +98,4 @@ func (t *table) cell() image.Point {
 		}
 	}
 	return size
-}
-
-// width is that of a line.
-func (t *table) width(title bool, line string) int {
-	return font.MeasureString(t.faces[title], line).Ceil()
-}
-
-// wrap breaks text into lines of at most so many pixels, between words where
-// that can be.
-func (t *table) wrap(title bool, text string, most int) []string {
-	var lines []string
-	line := ""
-	flush := func() {
-		if line != "" {
-			lines = append(lines, line)
-		}
-		line = ""
-	}
-	for _, word := range strings.Fields(text) {
-		if next := strings.TrimPrefix(line+" "+word, " "); t.width(title, next) <= most {
-			line = next
-			continue
-		}
-		flush()
-		for _, r := range word {
-			if t.width(title, line+string(r)) > most {
-				flush()
-			}
-			line += string(r)
-		}
-	}
-	flush()
-	return lines
-}
-
-// write draws lines from (x, y) down, and returns where the next would begin.
-func (t *table) write(to *image.NRGBA, title bool, lines []string, x, y int) int {
-	size := map[bool]int{false: textSize, true: titleSize}[title]
-	pen := font.Drawer{Dst: to, Src: image.NewUniform(ink), Face: t.faces[title]}
-	for _, line := range lines {
-		pen.Dot = fixed.P(x, y+size)
-		pen.DrawString(line)
-		y += size + lineSpace
-	}
-	return y
 }
