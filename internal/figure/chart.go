@@ -17,11 +17,10 @@ type Chart struct {
 	Shaded        []Shade
 }
 
-// Curve is one number for each point, and perhaps how far others lie from it.
+// Curve is one number for each point.
 type Curve struct {
-	Colour          color.NRGBA
-	Values          []float64
-	Lowest, Highest []float64 // or nil
+	Colour color.NRGBA
+	Values []float64
 }
 
 // Level is a number to compare with, a dashed line.
@@ -95,28 +94,21 @@ func (c *Chart) Draw(to draw.Image, area image.Rectangle, pens Pens) {
 		Dashes(to, Grey, 2, 7, Point{left, y(c.Level.Value)}, Point{right, y(c.Level.Value)})
 		pens.Small.Write(to, Grey, inner.Max.X-pens.Small.Width(c.Level.Label)-4, int(y(c.Level.Value))-pens.Small.Size-8, c.Level.Label)
 	}
-	for _, curve := range c.Curves {
-		curve.draw(to, x, y)
+	for i, curve := range c.Curves {
+		curve.draw(to, 3+3*float64(len(c.Curves)-1-i), x, y)
 	}
 }
 
-// draw draws the band, then the line, then its points.
-func (c *Curve) draw(to draw.Image, x, y func(float64) float64) {
-	var line, band []Point
+// draw draws the curve, so broad that the edges of those under it show.
+func (c *Curve) draw(to draw.Image, width float64, x, y func(float64) float64) {
+	var line []Point
 	for i, v := range c.Values {
 		line = append(line, Point{x(float64(i)), y(v)})
 	}
-	for i := range c.Lowest {
-		band = append(band, Point{x(float64(i)), y(c.Lowest[i])})
-	}
-	for i := len(c.Highest) - 1; i >= 0; i-- {
-		band = append(band, Point{x(float64(i)), y(c.Highest[i])})
-	}
-	Fill(to, Fade(c.Colour, 0.13), band...)
-	Line(to, c.Colour, 3, line...)
+	Line(to, c.Colour, width, line...)
 	for _, p := range line {
 		if len(line) <= 60 {
-			Disc(to, c.Colour, p, 4.5)
+			Disc(to, c.Colour, p, width/2+3)
 		}
 	}
 }
@@ -134,7 +126,7 @@ func (c *Chart) points() int {
 func (c *Chart) scale() Scale {
 	var all []float64
 	for _, curve := range c.Curves {
-		all = append(append(append(all, curve.Values...), curve.Lowest...), curve.Highest...)
+		all = append(all, curve.Values...)
 	}
 	if c.Level != nil {
 		all = append(all, c.Level.Value)

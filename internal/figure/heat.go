@@ -62,8 +62,8 @@ func (m Map) Over(picture image.Image, size image.Point, most float64) *image.NR
 				v = math.Min(1, m.At((float64(x)+0.5)/float64(size.X), (float64(y)+0.5)/float64(size.Y))/most)
 			}
 			c := out.NRGBAAt(x, y)
-			grey := 0.6 * (0.299*float64(c.R) + 0.587*float64(c.G) + 0.114*float64(c.B))
-			heat, part := Heat(v), 0.25+0.65*v
+			grey := 0.7 * (0.299*float64(c.R) + 0.587*float64(c.G) + 0.114*float64(c.B))
+			heat, part := Heat(v), 0.15+0.75*v
 			mix := func(h uint8) uint8 { return uint8(math.Round(grey*(1-part) + float64(h)*part)) }
 			out.SetNRGBA(x, y, color.NRGBA{mix(heat.R), mix(heat.G), mix(heat.B), 255})
 		}

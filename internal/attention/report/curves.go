@@ -6,7 +6,6 @@ import (
 	"image/color"
 	"image/draw"
 	"math"
-	"slices"
 	"strings"
 
 	"taca/internal/figure"
@@ -44,9 +43,9 @@ func (r *Report) Curves(chosen []Chosen) (*image.NRGBA, error) {
 	if err != nil {
 		return nil, err
 	}
-	about := fmt.Sprintf("%s, %d visual and %d text tokens. Lines are means over blocks, heads and queries; bands hold the middle half of the blocks.",
+	about := fmt.Sprintf("%s, %d visual and %d text tokens. Means over queries and heads, and over blocks where none are told apart.",
 		r.Model, r.VisualTokens, r.TextTokens)
-	head := r.header(pens, "How much visual tokens attend to text", about)
+	head := r.header(pens, sheetWidth, "How much visual tokens attend to text", about)
 	out := figure.New(sheetWidth, head.height+2*panelHeight+panelGap+margin)
 	head.draw(out, pens)
 	width := (sheetWidth - 2*margin - panelGap) / 2
@@ -82,30 +81,10 @@ func (r *Report) overSteps() (shares, entropies *figure.Chart) {
 		share, entropy := figure.Curve{Colour: colourOf(i)}, figure.Curve{Colour: colourOf(i)}
 		for _, s := range run.Steps {
 			share.Values, entropy.Values = append(share.Values, float64(s.Share)), append(entropy.Values, float64(s.Entropy))
-			middle(&share, s.Blocks, func(b Block) float32 { return b.Share })
-			middle(&entropy, s.Blocks, func(b Block) float32 { return b.Entropy })
 		}
 		shares.Curves, entropies.Curves = append(shares.Curves, share), append(entropies.Curves, entropy)
 	}
 	return shares, entropies
-}
-
-// middle adds the quartiles of blocks to a curve's band.
-func middle(c *figure.Curve, blocks []Block, of func(Block) float32) {
-	var all []float64
-	for _, b := range blocks {
-		all = append(all, float64(of(b)))
-	}
-	slices.Sort(all)
-	at := func(q float64) float64 {
-		place := q * float64(len(all)-1)
-		i := min(int(place), max(0, len(all)-2))
-		if len(all) == 1 {
-			return all[0]
-		}
-		return all[i] + (place-float64(i))*(all[i+1]-all[i])
-	}
-	c.Lowest, c.Highest = append(c.Lowest, at(0.25)), append(c.Highest, at(0.75))
 }
 
 // overBlocks is the share by block, averaged over the early steps.
@@ -167,8 +146,8 @@ type header struct {
 	colours       []color.NRGBA
 }
 
-func (r *Report) header(pens figure.Pens, title, about string) header {
-	width := sheetWidth - 2*margin
+func (r *Report) header(pens figure.Pens, sheet int, title, about string) header {
+	width := sheet - 2*margin
 	h := header{title: pens.Title.Wrap(title, width), about: pens.Small.Wrap(about, width)}
 	h.prompt = pens.Text.Wrap("“"+r.Prompt+"”", width)
 	if most := 4; len(h.prompt) > most {

@@ -14,17 +14,24 @@ import (
 
 // The measures of a sheet of maps, in pixels.
 const (
-	mapSide  = 164 // longest of a map
+	mapSide  = 208 // longest of a map
 	mapGap   = 10
 	rowLabel = 108
 	groupGap = 22 // between steps
+
+	leastWidth = 1000 // of the sheet
 )
 
-// shownSteps are the early steps of the figure: the first, and after an eighth
-// and a quarter of all.
+// shownSteps are the early steps of the figure: the first, the last in which
+// gamma acts, if it does not always, and the one after a quarter of all.
 func (r *Report) shownSteps() []int {
-	n := len(r.Runs[0].Steps)
-	return slices.Compact([]int{0, n / 8, n / 4})
+	n, early := len(r.Runs[0].Steps), r.early()
+	steps := []int{0, early[len(early)-1], n / 4}
+	if len(early) == n {
+		steps[1] = n / 8
+	}
+	slices.Sort(steps)
+	return slices.Compact(steps)
 }
 
 // Maps draws where in the picture each of the words is attended to from in some
@@ -35,16 +42,17 @@ func (r *Report) Maps(chosen []Chosen) (*image.NRGBA, error) {
 	if err != nil {
 		return nil, err
 	}
-	head := r.header(pens, "Where in the picture each word is attended to from",
-		"Attention of every visual token to a word, means over blocks and heads, over the picture that the run ended with. "+
-			"A word's maps share one scale: the number below it is the attention of the brightest.")
 	columns := len(chosen) + 1
-	size := r.mapSize()
+	size := r.mapSize(columns)
 	left := margin + rowLabel
+	width := max(leastWidth, left+columns*(size.X+mapGap)-mapGap+margin)
+	head := r.header(pens, width, "Which parts of the picture attend to which word",
+		"Attention of every visual token to a word, means over blocks and heads, laid over the picture that the run ended with. "+
+			"A word's maps share one scale, whose end is the number below the word.")
 	top := head.height + pens.Head.Size + pens.Small.Size + 3*figure.LineSpace
 	steps := r.shownSteps()
 	group := len(r.Runs)*(size.Y+mapGap) + groupGap
-	out := figure.New(max(sheetWidth, left+columns*(size.X+mapGap)+margin), top+len(steps)*group+60)
+	out := figure.New(width, top+len(steps)*group+60)
 	head.draw(out, pens)
 	most := r.greatest(chosen, steps)
 	x := func(column int) int { return left + column*(size.X+mapGap) }
@@ -83,10 +91,12 @@ func (r *Report) rowOf(out draw.Image, pens figure.Pens, run Run, step, i, y int
 	pens.Text.Write(out, ink, margin, y, name, fmt.Sprintf("γ = %.4g", run.Steps[step].Gamma))
 }
 
-// mapSize is that of each map: the grid's shape.
-func (r *Report) mapSize() image.Point {
+// mapSize is that of each map: the grid's shape, and as large as a sheet with so
+// many columns has room for.
+func (r *Report) mapSize(columns int) image.Point {
+	most := float64(min(mapSide, (sheetWidth-2*margin-rowLabel)/columns-mapGap))
 	longest := float64(max(r.Grid.Width, r.Grid.Height))
-	side := func(n int) int { return max(8, int(math.Round(mapSide*float64(n)/longest))) }
+	side := func(n int) int { return max(8, int(math.Round(most*float64(n)/longest))) }
 	return image.Pt(side(r.Grid.Width), side(r.Grid.Height))
 }
 
@@ -116,5 +126,5 @@ func bar(out draw.Image, pens figure.Pens, x, y int) {
 		var c color.Color = figure.Heat(float64(i) / (width - 1))
 		figure.Box(out, c, float64(x+i), float64(y)+6, float64(x+i+1), float64(y)+6+height)
 	}
-	pens.Small.Write(out, figure.Grey, x+width+10, y, "the word's brightest")
+	pens.Small.Write(out, figure.Grey, x+width+10, y, "the number below the word")
 }
