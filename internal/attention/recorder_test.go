@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"path/filepath"
 	"testing"
 
 	"taca/internal/attention"
@@ -14,6 +15,7 @@ import (
 	"taca/internal/model/sd3"
 	"taca/internal/tensor"
 	"taca/internal/tensor/opstest"
+	"taca/internal/trace"
 )
 
 func openFLUX(config []byte, source checkpoint.Source, b tensor.Backend, d tensor.DType) (modeltest.Denoiser, error) {
@@ -33,76 +35,47 @@ func openSD3(config []byte, source checkpoint.Source, b tensor.Backend, d tensor
 }
 
 var families = []struct {
-	goldens string
-	open    modeltest.Opener
-}{
-	{"../model/flux/testdata/*.safetensors", openFLUX},
-	{"../model/sd3/testdata/*.safetensors", openSD3},
+	name string
+	open modeltest.Opener
+}{{"flux", openFLUX}, {"sd3", openSD3}}
+
+// goldens are a family's models, and what the reference computed with them.
+func goldens(t *testing.T, family string) []modeltest.Golden {
+	t.Helper()
+	return modeltest.Goldens(t, filepath.Join("../model", family, "testdata/*.safetensors"))
 }
 
-// dense forms all probabilities of every attention in float64, from the queries
-// and keys that it sees, and adds them up.
-type dense struct {
-	blocks []attention.Block
-	maps   []float64
-}
-
-func (d *dense) Attended(o tensor.Ops, _, block int, q, k tensor.Tensor, spec tensor.AttentionSpec) {
-	queries, keys := make([]float32, q.Rows*q.Cols), make([]float32, k.Rows*k.Cols)
-	o.Download(queries, q)
-	o.Download(keys, k)
-	found := attention.Block{Index: block, Gamma: spec.Gamma}
-	visual, text, size := spec.Visual.Len(), spec.Text.Len(), q.Cols/spec.Heads
-	if d.maps == nil {
-		d.maps = make([]float64, visual*text)
-	}
-	for h := range spec.Heads {
-		share, entropy := 0.0, 0.0
-		for i := range visual {
-			p := make([]float64, k.Rows)
-			sum := 0.0
-			for j := range p {
-				for c := h * size; c < (h+1)*size; c++ {
-					p[j] += float64(queries[(spec.Visual.Lo+i)*q.Cols+c]) * float64(keys[j*q.Cols+c])
-				}
-				p[j] *= float64(spec.Scale)
-				if spec.Text.Has(j) {
-					p[j] *= float64(spec.Gamma)
-				}
-				p[j] = math.Exp(p[j])
-				sum += p[j]
-			}
-			for j := range p {
-				p[j] /= sum
-				entropy -= p[j] * math.Log(p[j])
-				if spec.Text.Has(j) {
-					share += p[j]
-					d.maps[i*text+j-spec.Text.Lo] += p[j] / float64(spec.Heads)
-				}
-			}
+// truth is what the reference found in a run, forming every probability in
+// float64: scripts/golden/attention.py.
+func truth(t *testing.T, family string, golden modeltest.Golden, run modeltest.Run) attention.Step {
+	t.Helper()
+	var s attention.Step
+	modeltest.Each(t, filepath.Join("testdata", family+"-"+golden.Name+".safetensors"), func(_ string, _ []byte, tensors []trace.Named) error {
+		found := map[string]trace.Named{}
+		for _, n := range tensors {
+			found[n.Name] = n
 		}
-		found.Share, found.Entropy = append(found.Share, share/float64(visual)), append(found.Entropy, entropy/float64(visual))
-	}
-	d.blocks = append(d.blocks, found)
-}
-
-// step is what a recorder should have taken.
-func (d *dense) step() attention.Step {
-	s := attention.Step{Blocks: d.blocks}
-	for _, v := range d.maps {
-		s.Maps = append(s.Maps, float32(v/float64(len(d.blocks))))
-	}
+		share, entropy, maps := found[run.Name+"/share"], found[run.Name+"/entropy"], found[run.Name+"/maps"]
+		where, err := model.ParseBlocks(run.Blocks)
+		for i := range share.Rows {
+			b := attention.Block{Index: i, Gamma: 1, Share: widened(share, i), Entropy: widened(entropy, i)}
+			if where.Has(i) {
+				b.Gamma = run.Gamma
+			}
+			s.Blocks = append(s.Blocks, b)
+		}
+		s.Maps, s.Visual, s.Text = maps.Values, maps.Rows, maps.Cols
+		return err
+	})
 	return s
 }
 
-// truth is a run's attention in float64 throughout.
-func truth(t *testing.T, golden modeltest.Golden, open modeltest.Opener, run modeltest.Run) attention.Step {
-	t.Helper()
-	b := opstest.NewExact()
-	var d dense
-	run.Watcher = &d
-	run.Evaluate(t, b, golden.Open(t, open, b, tensor.F32))
-	return d.step()
+func widened(n trace.Named, row int) []float64 {
+	var out []float64
+	for _, v := range n.Values[row*n.Cols : (row+1)*n.Cols] {
+		out = append(out, float64(v))
+	}
+	return out
 }
 
 // recorded is a run's attention as a recorder sees it.
@@ -122,7 +95,7 @@ func recorded(t *testing.T, golden modeltest.Golden, open modeltest.Opener, run 
 // furthest is the greatest difference of two steps, and what it is of.
 func furthest(t *testing.T, got, want attention.Step) (worst float64, at string) {
 	t.Helper()
-	if len(got.Blocks) != len(want.Blocks) || len(got.Maps) != len(want.Maps) || len(want.Blocks) == 0 {
+	if len(got.Blocks) != len(want.Blocks) || len(got.Maps) != len(want.Maps) || got.Visual != want.Visual || got.Text != want.Text || len(want.Blocks) == 0 {
 		t.Fatalf("%d blocks and maps of %d, want %d and %d", len(got.Blocks), len(got.Maps), len(want.Blocks), len(want.Maps))
 	}
 	differ := func(what string, got, want []float64) {
@@ -150,14 +123,14 @@ func furthest(t *testing.T, got, want attention.Step) (worst float64, at string)
 }
 
 // TestRecordedIsDense: what is recorded while a golden is evaluated equals the
-// dense computation in float64; in BF16 it is at most twice as far from it as
+// reference's dense computation in float64; in BF16 it is at most twice as far from it as
 // naive arithmetic.
 func TestRecordedIsDense(t *testing.T) {
 	const bound = 1e-4
 	for _, family := range families {
-		for _, golden := range modeltest.Goldens(t, family.goldens) {
+		for _, golden := range goldens(t, family.name) {
 			for _, run := range golden.Runs {
-				want := truth(t, golden, family.open, run)
+				want := truth(t, family.name, golden, run)
 				naive, _ := furthest(t, recorded(t, golden, family.open, run, opstest.NewNaive(tensor.BF16), tensor.BF16), want)
 				for _, on := range modeltest.Backends() {
 					t.Run(golden.Name+"/"+run.Name+"/"+on.Name, func(t *testing.T) {
@@ -187,7 +160,7 @@ func TestRecordedIsDense(t *testing.T) {
 func TestRecordingChangesNothing(t *testing.T) {
 	blocks := 0
 	for _, family := range families {
-		for _, golden := range modeltest.Goldens(t, family.goldens) {
+		for _, golden := range goldens(t, family.name) {
 			for _, on := range modeltest.Backends() {
 				b, err := on.Open()
 				if err != nil {

@@ -105,9 +105,7 @@ class Tempered:
             q = apply_rotary_emb(q, image_rotary_emb, sequence_dim=1)
             k = apply_rotary_emb(k, image_rotary_emb, sequence_dim=1)
 
-        logits = torch.einsum("bihd,bjhd->bhij", q.float(), k.float()) / math.sqrt(q.shape[-1])
-        logits[:, :, self.text :, : self.text] *= self.gamma
-        mixed = torch.einsum("bhij,bjhd->bihd", logits.softmax(-1).to(v.dtype), v).flatten(2)
+        mixed = torch.einsum("bhij,bjhd->bihd", self.logits(q.float(), k.float()).softmax(-1).to(v.dtype), v).flatten(2)
 
         if encoder_hidden_states is None:
             return mixed
@@ -115,6 +113,12 @@ class Tempered:
         if not attn.context_pre_only:
             text = attn.to_add_out(text)
         return attn.to_out[0](visual), text
+
+    def logits(self, q: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
+        """Heads × queries × keys, in the format of q and k."""
+        logits = torch.einsum("bihd,bjhd->bhij", q, k) / math.sqrt(q.shape[-1])
+        logits[:, :, self.text :, : self.text] *= self.gamma
+        return logits
 
 
 def temper(model: torch.nn.Module, gamma: float, text: int, blocks: str | None = None) -> None:
@@ -125,6 +129,20 @@ def temper(model: torch.nn.Module, gamma: float, text: int, blocks: str | None =
         attentions = attentions[first : last + 1]
     for module in attentions:
         module.set_processor(Tempered(gamma, text))
+
+
+class Watched:
+    """A processor whose attention is also formed in float64, densely, and added up."""
+
+    def __init__(self, processor: Tempered):
+        self.processor, self.logits = processor, processor.logits
+        processor.logits = self.seen
+
+    def seen(self, q: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
+        p = self.logits(q.double(), k.double()).softmax(-1)[0, :, self.processor.text :]  # heads × visual queries × keys
+        to_text = p[:, :, : self.processor.text]
+        self.share, self.entropy, self.map = to_text.sum(-1).mean(-1), -torch.xlogy(p, p).sum(-1).mean(-1), to_text.mean(0)
+        return self.logits(q, k)
 
 
 def rows(t: torch.Tensor) -> torch.Tensor:
