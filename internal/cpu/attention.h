@@ -68,9 +68,6 @@ static float *take(float **work, int64_t n) {
     return p;
 }
 
-// keys_at_once is the keys of a block, in whole panels, for queries of depth words.
-static int64_t keys_at_once(int64_t depth) { return depth <= 256 ? KEYS_MOST : depth <= 512 ? KEYS_MOST / 2 : KEYS_MOST / 4; }
-
 // attention_units: units are runs of unit_rows query rows, head by head.
 static void attention_units(const void *args, int64_t lo, int64_t hi, void *work) {
     const taca_attention *a = args;
@@ -79,7 +76,7 @@ static void attention_units(const void *args, int64_t lo, int64_t hi, void *work
     u.tempered = u.scale * a->gamma;
     u.depth = fill(u.paired ? (u.size + 1) / 2 : u.size, LANES);
     u.wide = fill(u.size, column_step(u.paired));
-    u.step = keys_at_once(u.depth);
+    u.step = u.depth <= 256 ? KEYS_MOST : u.depth <= 512 ? KEYS_MOST / 2 : KEYS_MOST / 4; // whole panels
     int64_t rows = fill(a->unit_rows, row_step(u.paired)), runs = (a->q.rows + a->unit_rows - 1) / a->unit_rows;
     float *left = work;
     u.q = take(&left, rows * u.depth);

@@ -116,12 +116,14 @@ static void tally_head(tallying *u) {
     }
 }
 
-static void attention_stats_units(const void *args, int64_t lo, int64_t hi, void *work) {
+void TACA_STATS_UNITS(const void *args, int64_t lo, int64_t hi, void *work);
+
+void TACA_STATS_UNITS(const void *args, int64_t lo, int64_t hi, void *work) {
     const taca_attention_stats *a = args;
     tallying u = {.of = a, .size = a->q.cols / a->heads};
     u.paired = HAVE_PAIRS && a->q.type == TACA_BF16 && a->k.type == TACA_BF16;
     u.depth = fill(u.paired ? (u.size + 1) / 2 : u.size, LANES);
-    u.step = keys_at_once(u.depth);
+    u.step = KEYS_MOST; // without values, that is room enough for the widest head
     int64_t rows = fill(a->unit_rows, row_step(u.paired));
     float *left = work;
     u.q = take(&left, rows * u.depth);

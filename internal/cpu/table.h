@@ -1,14 +1,26 @@
-// Fills the table of the instruction set whose isa_*.c includes this.
+// Fills the table of the instruction set whose isa_*.c includes this. Its
+// stats_*.c includes that once more, for the statistics of attention alone: what
+// the compiler makes of all other kernels does not depend on them.
 #include "vec.h"
 #include "vecmath.h"
 
-#include "attention.h"
+#define TACA_JOIN(a, b) a##b
+#define TACA_NAMED(a, b) TACA_JOIN(a, b)
+#define TACA_STATS_UNITS TACA_NAMED(TACA_TABLE, _stats_units)
+
+#if defined(TACA_STATS_ALONE)
+#pragma GCC diagnostic ignored "-Wunused-function"
 #include "attention_stats.h"
+#else
+
+#include "attention.h"
 #include "linear.h"
 #include "move.h"
 #include "norm.h"
 #include "peak.h"
 #include "pointwise.h"
+
+void TACA_STATS_UNITS(const void *args, int64_t lo, int64_t hi, void *work); // in stats_*.c
 
 const taca_kernels TACA_TABLE = {
     .name = TACA_TABLE_NAME,
@@ -30,7 +42,7 @@ const taca_kernels TACA_TABLE = {
         [TACA_RMS_NORM] = rms_norm_rows,
         [TACA_QK_NORM_ROPE] = qk_norm_rope_rows,
         [TACA_ATTENTION] = attention_units,
-        [TACA_ATTENTION_STATS] = attention_stats_units,
+        [TACA_ATTENTION_STATS] = TACA_STATS_UNITS,
         [TACA_GATED_ADD] = gated_add_rows,
         [TACA_ACTIVATE] = activate_rows,
         [TACA_MUL] = mul_rows,
@@ -43,3 +55,5 @@ const taca_kernels TACA_TABLE = {
         [TACA_PEAK] = peak_rounds,
     },
 };
+
+#endif
