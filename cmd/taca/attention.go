@@ -22,9 +22,9 @@ import (
 
 // attentionOptions are the flags that belong to attention alone.
 type attentionOptions struct {
-	out   string
-	words []string
-	quiet bool
+	config, out string
+	words       []string
+	quiet       bool
 }
 
 // The files of attention's folder, beside the runs' pictures.
@@ -66,6 +66,7 @@ prompt's.`,
 	settings.taca(c)
 	settings.conditioning(c)
 	fl := c.Flags()
+	fl.StringVar(&opts.config, "config", "", "YAML file of settings; keys are the names of generate's flags with underscores")
 	fl.StringVarP(&opts.out, "out", "o", "taca-attention", "`folder` that is written")
 	fl.StringSliceVar(&opts.words, "words", nil, "`words` of the prompt that the figures show, at most 8 (default: the first that say what is seen)")
 	fl.BoolVar(&opts.quiet, "quiet", false, "no progress and no remarks")
@@ -78,12 +79,15 @@ func runAttention(c *cobra.Command, a *app, flags *settingFlags, opts attentionO
 	if opts.quiet {
 		a.terminal, a.stderr = false, io.Discard // errors go past it
 	}
-	s, err := flags.read(c, a, &generateOptions{})
+	s, err := flags.read(c, a, &generateOptions{config: opts.config})
 	if err != nil {
 		return err
 	}
 	if strings.TrimSpace(s.Prompt) == "" {
 		return usagef("the prompt is empty: there are no words to attend to")
+	}
+	if s.Cache != 0 {
+		return usagef("cache %g: a step that leaves out blocks shows no attention in them: leave it out of %s", s.Cache, opts.config)
 	}
 	w := &attending{generation: &generation{app: a, settings: s, started: time.Now()}, options: opts}
 	if err := w.prepare(); err != nil {
