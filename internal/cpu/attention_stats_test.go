@@ -51,7 +51,7 @@ func TestStatsByThreads(t *testing.T) {
 // TestStatsOfTheWidestHead sees that the workspace has room for it: keys that are
 // all alike leave attention even.
 func TestStatsOfTheWidestHead(t *testing.T) {
-	const rows, text = 1700, 500
+	const rows, text = 400, 150
 	for _, isa := range Available() {
 		for _, d := range []tensor.DType{tensor.F32, tensor.BF16} {
 			b := openISA(t, isa, 1)
