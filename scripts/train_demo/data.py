@@ -1,4 +1,4 @@
-"""Renders the scenes of the training set: data/shard_XXX.npz with pictures, object cover per token, and the scenes as JSON.
+"""Renders the scenes of the training set: DATA/shard_XXX.npz with pictures, object cover per token, and the scenes as JSON.
 
 usage: data.py FIRST LAST    shards FIRST to LAST-1, 2,000 scenes each; shards that exist are kept
 """
@@ -8,24 +8,24 @@ import sys
 import time
 import numpy as np
 from render import render
-from scenes import SIZE, sample_scene
+from scenes import DATA, SIZE, TOKENS, sample_scene
 
 PER_SHARD = 2000
 KEPT = ("shape", "color", "material", "x", "z", "s")
 
 
 def cover_grid(cover):
-    """Pixel cover [n, 128, 128] in ninths -> cover of each 16x16 token by each of up to three objects, uint8 [3, 8, 8]."""
-    grid = np.zeros((3, 8, 8), np.uint8)
+    """Pixel cover [n, SIZE, SIZE] in ninths -> cover of each 16x16 token by each of up to three objects, uint8."""
+    grid = np.zeros((3, TOKENS, TOKENS), np.uint8)
     for i, c in enumerate(cover):
-        grid[i] = c.reshape(8, 16, 8, 16).sum((1, 3), dtype=np.int32) * (255 / (9 * 256))
+        grid[i] = c.reshape(TOKENS, 16, TOKENS, 16).sum((1, 3), dtype=np.int32) * (255 / (9 * 256))
     return grid
 
 
 def render_shard(k):
     rng = np.random.default_rng(1000 + k)
     images = np.empty((PER_SHARD, SIZE, SIZE, 3), np.uint8)
-    grids, meta = np.empty((PER_SHARD, 3, 8, 8), np.uint8), []
+    grids, meta = np.empty((PER_SHARD, 3, TOKENS, TOKENS), np.uint8), []
     for i in range(PER_SHARD):
         scene = sample_scene(rng)
         images[i], cover = render(scene)
@@ -36,9 +36,9 @@ def render_shard(k):
 
 
 def main(first, last):
-    os.makedirs("data", exist_ok=True)
+    os.makedirs(DATA, exist_ok=True)
     for k in range(first, last):
-        path, start = f"data/shard_{k:03d}.npz", time.time()
+        path, start = f"{DATA}/shard_{k:03d}.npz", time.time()
         if os.path.exists(path):
             continue
         np.savez(path + ".part.npz", **render_shard(k))

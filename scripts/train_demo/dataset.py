@@ -4,18 +4,18 @@ import numpy as np
 import torch
 import latents
 import prompts
-from scenes import COLORS, MATERIALS, SHAPES
+from scenes import COLORS, MATERIALS, SHAPES, TOKENS
 
 CAPTIONS = 6        # different captions drawn for each scene
 TARGETS = len(SHAPES) + len(COLORS) + len(MATERIALS) + 1
 
 
 def cover_targets(objects, grids):
-    """Per image token: how much of it each shape, colour and material covers, and all objects together; uint8 [64, 17]."""
-    t = np.zeros((64, TARGETS), np.int32)
+    """Per image token: how much of it each shape, colour and material covers, and all objects together; uint8 [tokens, 17]."""
+    t = np.zeros((TOKENS ** 2, TARGETS), np.int32)
     for o, grid in zip(objects, grids):
         for q in (SHAPES.index(o["shape"]), 4 + COLORS.index(o["color"]), 12 + MATERIALS.index(o["material"]), 16):
-            t[:, q] += grid.reshape(64)
+            t[:, q] += grid.reshape(-1)
     return np.minimum(t, 255).astype(np.uint8)
 
 
@@ -43,7 +43,7 @@ class Dataset:
         return len(self.latents)
 
     def batch(self, size, generator):
-        """(latents [size, 64, 64], cover [size, 64, 17] in 0..1, T5 ids, CLIP ids) of random scenes and captions."""
+        """(latents [size, tokens, 64], cover [size, tokens, 17] in 0..1, T5 ids, CLIP ids) of random scenes and captions."""
         i = torch.randint(len(self), (size,), generator=generator)
         j = torch.randint(CAPTIONS, (size,), generator=generator)
         return self.latents[i].float(), self.cover[i].float() / 255, self.t5[i, j].long(), self.clip[i, j].long()

@@ -1,13 +1,15 @@
 """Rectified flow with the miniature FLUX: attention with the TACA factor, velocity, loss weights, sampling."""
+import math
 import torch
 import torch.nn.functional as F
 from diffusers.models.embeddings import apply_rotary_emb
 from diffusers.models.transformers.transformer_flux import _get_qkv_projections
 from latents import unpack
 from networks import T5_LENGTH
+from scenes import TOKENS
 
-SIDE = 8            # image tokens per side
-SHIFT = 1.596       # exp(mu) of model/scheduler at 64 image tokens
+# exp(mu) of the model's scheduler: mu goes from 0.5 at 256 image tokens to 1.15 at 4096
+SHIFT = math.exp(0.5 + (1.15 - 0.5) * (TOKENS ** 2 - 256) / (4096 - 256))
 
 
 class Attention:
@@ -45,15 +47,19 @@ class Attention:
 
 
 def rope(transformer):
-    """Rotary tables of the joint sequence: text at the origin, image tokens at (0, row, column)."""
-    ids = torch.zeros(SIDE, SIDE, 3)
-    ids[..., 1] += torch.arange(SIDE)[:, None]
-    ids[..., 2] += torch.arange(SIDE)[None]
+    """Rotary tables of the joint sequence: text at the origin, image tokens at (0, row, column) of the picture's 16x16 grid.
+
+    Smaller pictures spread their tokens over the same grid, so that what they teach about places holds at 256x256.
+    """
+    place = (torch.arange(TOKENS) + 0.5) * (16 / TOKENS) - 0.5
+    ids = torch.zeros(TOKENS, TOKENS, 3)
+    ids[..., 1] += place[:, None]
+    ids[..., 2] += place[None]
     return transformer.pos_embed(torch.cat([torch.zeros(T5_LENGTH, 3), ids.reshape(-1, 3)]))
 
 
 def velocity(transformer, x, text, pooled, sigma, tables):
-    """(velocity [n, 64, 64], image tokens after the double blocks [n, 64, 256]) at latents x and noise level sigma [n]."""
+    """(velocity [n, tokens, 64], image tokens after the double blocks [n, tokens, 256]) at latents x and noise level sigma [n]."""
     h = transformer.x_embedder(x)
     temb = transformer.time_text_embed(sigma * 1000, pooled)
     c = transformer.context_embedder(text)
@@ -75,23 +81,23 @@ def guided(transformer, x, text, pooled, empty, sigma, tables, scale):
 
 
 def object_weight(cover):
-    """Loss weight per image token [n, 64] from the fraction of it that objects cover: objects count more than the floor."""
+    """Loss weight per image token [n, tokens] from the fraction of it that objects cover: objects count more than the floor."""
     return 0.65 + 1.5 * (2 * cover).clamp(max=1)
 
 
 def sigmas(steps):
-    """steps + 1 noise levels, as FlowMatchEulerDiscreteScheduler sets them for 64 image tokens."""
+    """steps + 1 noise levels, as FlowMatchEulerDiscreteScheduler sets them for this many image tokens."""
     s = torch.linspace(1, 1 / steps, steps)
     return torch.cat([SHIFT * s / (1 + (SHIFT - 1) * s), torch.zeros(1)])
 
 
 @torch.no_grad()
 def sample(nets, vae, tokens, prompts, steps=24, seed=0, guidance=1.0, gamma=1.0, threshold=0.97, batch=64):
-    """uint8 pictures [n, 128, 128, 3]; gamma acts while sigma >= threshold."""
+    """uint8 pictures [n, SIZE, SIZE, 3]; gamma acts while sigma >= threshold."""
     attention = Attention()
     nets.tr.set_attn_processor(attention)
     tables, levels = rope(nets.tr), sigmas(steps)
-    noise = torch.randn(len(prompts), SIDE * SIDE, 64, generator=torch.Generator().manual_seed(seed))
+    noise = torch.randn(len(prompts), TOKENS ** 2, 64, generator=torch.Generator().manual_seed(seed))
     pictures = []
     with torch.autocast("cpu", torch.bfloat16):
         empty = nets.encode(*tokens([""])) if guidance != 1 else None

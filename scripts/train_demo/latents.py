@@ -1,36 +1,39 @@
-"""From pictures to the transformer's training latents: VAE posterior mean, packed 2x2 into 64 tokens of 64 channels.
+"""From pictures to the transformer's training latents: VAE posterior mean, packed 2x2 into tokens of 64 channels.
 
-usage: latents.py encode PART PARTS [FOLDER]   every PARTS-th shard, data/shard_XXX.npz -> data/latents_XXX.npy (float16)
+usage: latents.py encode PART PARTS [FOLDER]   every PARTS-th shard, shard_XXX.npz -> latents_XXX.npy (float16)
        latents.py scale [FOLDER]               shift and scale of the latents -> checkpoints/latents.json
 The autoencoder is that of checkpoints/vae.pt, or of a finished model's FOLDER, which also fixes shift and scale.
 """
 import glob
 import json
+import math
 import os
 import sys
 import time
 import numpy as np
 import torch
 from networks import vae_from_folder
+from scenes import DATA
 from vae import load_vae
 
 SCALE_FILE = "checkpoints/latents.json"
 
 
 def pack(z):
-    """[n, 16, 16, 16] -> [n, 64, 64]: each 2x2 patch of latent pixels becomes one token, channel-major as in FLUX."""
+    """[n, 16, height, width] -> [n, tokens, 64]: each 2x2 patch of latent pixels becomes one token, channel-major as in FLUX."""
     n, c, h, w = z.shape
     return z.view(n, c, h // 2, 2, w // 2, 2).permute(0, 2, 4, 1, 3, 5).reshape(n, h * w // 4, c * 4)
 
 
-def unpack(tokens, h=16, w=16):
+def unpack(tokens):
     """The inverse of pack."""
-    n, _, c = tokens.shape
+    n, count, c = tokens.shape
+    h = w = 2 * math.isqrt(count)
     return tokens.view(n, h // 2, w // 2, c // 4, 2, 2).permute(0, 3, 1, 4, 2, 5).reshape(n, c // 4, h, w)
 
 
 def latent_files():
-    return sorted(glob.glob("data/latents_???.npy"))
+    return sorted(glob.glob(f"{DATA}/latents_???.npy"))
 
 
 def scale():
@@ -54,7 +57,7 @@ def encode_shard(vae, images):
 def encode(part, parts, folder=None):
     torch.set_num_threads(1)
     vae = vae_from_folder(folder) if folder else load_vae()
-    for path in sorted(glob.glob("data/shard_???.npz"))[part::parts]:
+    for path in sorted(glob.glob(f"{DATA}/shard_???.npz"))[part::parts]:
         out = path.replace("shard_", "latents_").replace(".npz", ".npy")
         if os.path.exists(out):
             continue

@@ -156,7 +156,7 @@ def window(o):
 
 
 def render(scene):
-    """(uint8 picture [128, 128, 3], visible cover per object [n, 128, 128] in ninths)."""
+    """(uint8 picture [SIZE, SIZE, 3], visible cover per object [n, SIZE, SIZE] in ninths)."""
     image, objects = background(scene), scene["objects"]
     cover = np.zeros((len(objects), SIZE, SIZE), np.uint8)
     for i in sorted(range(len(objects)), key=lambda i: objects[i]["z"]):

@@ -3,9 +3,12 @@
 A scene is dict(kind, objects=[{shape, color, material, x, z, s, yaw, gain}], relation, bg, light, floor, wall);
 the relation is that of the first object to the second. Lengths are in units of the floor plane, y points up, z to the camera.
 """
+import os
 import numpy as np
 
-SIZE = 128
+SIZE = int(os.environ.get("DEMO_SIZE", "256"))      # pixels per side: 256, or 128 for the cheap first stage
+TOKENS = SIZE // 16                                 # image tokens per side
+DATA = f"data{SIZE}"                                # folder of pictures and latents
 SHAPES = ["sphere", "cube", "cylinder", "cone"]
 COLORS = ["red", "green", "blue", "yellow", "orange", "purple", "cyan", "pink"]
 MATERIALS = ["matte", "metal", "striped", "checkered"]

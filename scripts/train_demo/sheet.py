@@ -9,6 +9,7 @@ import torch
 from diffusers import FluxPipeline
 from pictures import captioned
 from prompts import evaluation_prompts
+from scenes import SIZE
 
 FIRST = "a red metal sphere to the left of a blue cube"
 
@@ -32,7 +33,7 @@ def main():
     pipe.set_progress_bar_config(disable=True)
     start, wanted, pictures = time.time(), jobs(), []
     for prompt, seed in wanted:
-        pictures += pipe(prompt, height=128, width=128, num_inference_steps=a.steps, guidance_scale=1.0, max_sequence_length=32,
+        pictures += pipe(prompt, height=SIZE, width=SIZE, num_inference_steps=a.steps, guidance_scale=1.0, max_sequence_length=32,
                          generator=torch.Generator("cpu").manual_seed(seed), output_type="np").images.tolist()
     print(f"{(time.time() - start) / len(pictures):.2f} s a picture")
     captioned((np.array(pictures) * 255 + 0.5).astype(np.uint8), [p for p, _ in wanted], 5).save(a.out)

@@ -1,7 +1,7 @@
 """Trains the FLUX transformer together with its T5 and CLIP encoders by rectified flow, with an auxiliary loss per image token.
 
-usage: transformer.py SECONDS [--init FOLDER] [--threads 2]     -> checkpoints/flux.pt (resumes there)
-The schedule follows the wall clock: full rate for 45 % of SECONDS, then linearly to 1 %.
+usage: transformer.py SECONDS [--init FOLDER|CHECKPOINT] [--out checkpoints/flux.pt] [--threads 2]     (resumes at --out)
+The schedule follows the wall clock: full rate for 45 % of SECONDS, then linearly to 1 %; with --constant, full rate to the end.
 """
 import argparse
 import os
@@ -15,7 +15,6 @@ from dataset import TARGETS, Dataset, add_noise, noise_levels
 from muon import MuonAdamW, update_ema
 from networks import Tokens, fresh, from_folder, optimizer_groups
 
-CHECKPOINT = "checkpoints/flux.pt"
 SAVE_EVERY = 240    # seconds
 EMPTY_PROMPTS = 0.1  # share of captions dropped, for classifier-free guidance
 
@@ -23,7 +22,9 @@ EMPTY_PROMPTS = 0.1  # share of captions dropped, for classifier-free guidance
 def options():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("seconds", type=float, help="wall clock, all runs together")
-    ap.add_argument("--init", help="diffusers folder to start from; without it, random weights")
+    ap.add_argument("--init", help="diffusers folder or checkpoint to start from; without it, random weights")
+    ap.add_argument("--out", default="checkpoints/flux.pt")
+    ap.add_argument("--constant", action="store_true", help="for a first stage that another goes on from")
     ap.add_argument("--model", default="model", help="folder with the tokenizers")
     ap.add_argument("--threads", type=int, default=2)
     ap.add_argument("--batch", type=int, default=64)
@@ -33,23 +34,35 @@ def options():
     return ap.parse_args()
 
 
-def rate(step, part):
+def rate(step, part, constant):
     """Share of the learning rates at this step and part of the schedule."""
-    return min(1, (step + 1) / 150) * (1 if part < 0.45 else max(0.0, (1 - part) / 0.55) * 0.99 + 0.01)
+    return min(1, (step + 1) / 150) * (1 if constant or part < 0.45 else max(0.0, (1 - part) / 0.55) * 0.99 + 0.01)
+
+
+def start(init, sizes):
+    """The networks to begin with and the state of their auxiliary head, None where there is none yet."""
+    if not init:
+        return fresh(*sizes), None
+    if os.path.isdir(init):
+        return from_folder(init), None
+    averaged = torch.load(init)["ema"]
+    return fresh(*sizes).load_ema(averaged), {k[4:]: v for k, v in averaged.items() if k.startswith("aux.")}
 
 
 class Trainer:
     def __init__(self, a):
         self.a, self.tokens = a, Tokens(a.model)
         torch.manual_seed(0)
-        self.module = from_folder(a.init) if a.init else fresh(*self.tokens.sizes())
+        self.module, head = start(a.init, self.tokens.sizes())
         self.module.aux = nn.Linear(256, TARGETS)   # which shapes, colours, materials lie under each token
+        if head:
+            self.module.aux.load_state_dict(head)
         self.module.tr.set_attn_processor(flow.Attention(explicit=True))
         self.optimizer = MuonAdamW(*optimizer_groups(self.module), muon_lr=a.muon_lr, adam_lr=a.lr)
         self.ema = {k: v.detach().clone() for k, v in self.module.state_dict().items()}
         self.step, self.used = 0, 0.0
-        if os.path.exists(CHECKPOINT):
-            self.restore(torch.load(CHECKPOINT))
+        if os.path.exists(a.out):
+            self.restore(torch.load(a.out))
         self.data = Dataset(self.tokens)
         self.empty = self.tokens([""])
         self.tables = flow.rope(self.module.tr)
@@ -63,8 +76,8 @@ class Trainer:
 
     def save(self, used):
         state = dict(model=self.module.state_dict(), ema=self.ema, opt=self.optimizer.state_dict(), step=self.step, used=used)
-        torch.save(state, CHECKPOINT + ".part")
-        os.replace(CHECKPOINT + ".part", CHECKPOINT)
+        torch.save(state, self.a.out + ".part")
+        os.replace(self.a.out + ".part", self.a.out)
 
     def update(self, part):
         """One step; returns (weighted loss, plain velocity error, auxiliary loss)."""
@@ -82,7 +95,7 @@ class Trainer:
         auxiliary = F.binary_cross_entropy_with_logits(seen.float(), cover)
         (loss + self.a.auxiliary * (1 if part < 0.5 else 0.3) * auxiliary).backward()
         torch.nn.utils.clip_grad_norm_(self.module.parameters(), 1.0)
-        self.optimizer.step(rate(self.step, part))
+        self.optimizer.step(rate(self.step, part, self.a.constant))
         self.optimizer.zero_grad()
         self.step += 1
         update_ema(self.ema, self.module, min(0.9985, (1 + self.step) / (20 + self.step)))
@@ -97,7 +110,7 @@ class Trainer:
             log.append(self.update(part))
             if self.step % 100 == 0 or part >= 1:
                 print("step %d %.0f s rate %.3f loss %.4f mse %.4f aux %.4f"
-                      % (self.step, elapsed, rate(self.step, part), *np.mean(log, 0)), flush=True)
+                      % (self.step, elapsed, rate(self.step, part, self.a.constant), *np.mean(log, 0)), flush=True)
                 log = []
             if time.time() - saved > SAVE_EVERY or part >= 1:
                 saved = time.time()

@@ -12,10 +12,11 @@ import torch
 import torch.nn.functional as F
 from diffusers import AutoencoderKL
 from muon import MuonAdamW, update_ema
+from scenes import DATA, SIZE
 
 CHECKPOINT = "checkpoints/vae.pt"
 SAVE_EVERY = 120    # seconds
-CONFIG = dict(in_channels=3, out_channels=3, latent_channels=16, sample_size=128, layers_per_block=1, norm_num_groups=8,
+CONFIG = dict(in_channels=3, out_channels=3, latent_channels=16, sample_size=SIZE, layers_per_block=1, norm_num_groups=8,
               block_out_channels=(16, 32, 64, 96), down_block_types=("DownEncoderBlock2D",) * 4,
               up_block_types=("UpDecoderBlock2D",) * 4, use_quant_conv=False, use_post_quant_conv=False,
               mid_block_add_attention=True, force_upcast=False)
@@ -43,7 +44,7 @@ def options():
 
 def load_pictures(limit=12000):
     images, grids = [], []
-    for path in sorted(glob.glob("data/shard_???.npz")):
+    for path in sorted(glob.glob(f"{DATA}/shard_???.npz")):
         shard = np.load(path)
         images.append(shard["images"])
         grids.append(shard["grids"])
@@ -62,8 +63,8 @@ def crops(rng, images, grids, n, size):
             j = rng.integers(len(ys))
             y, x = ys[j] * 16 + 8 - size // 2, xs[j] * 16 + 8 - size // 2
         else:
-            y, x = rng.integers(0, 129 - size, 2)
-        y, x = np.clip([y + rng.integers(-8, 9), x + rng.integers(-8, 9)], 0, 128 - size)
+            y, x = rng.integers(0, SIZE + 1 - size, 2)
+        y, x = np.clip([y + rng.integers(-8, 9), x + rng.integers(-8, 9)], 0, SIZE - size)
         crop = images[k, y:y + size, x:x + size]
         out[i] = crop[:, ::-1] if rng.random() < 0.5 else crop
     return torch.from_numpy(out).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
