@@ -15,7 +15,8 @@ import scenes as S
 from prompts import OPPOSITE
 
 WEIGHTS = "checkpoints/checker.pt"
-CELLS = 16                                          # heat map cells per side, 8 pixels each
+SEEN = 128                                          # pixels per side that the detector looks at
+CELLS = SEEN // 8                                   # heat map cells per side
 CLASSES = ((1, 5), (5, 13), (13, 17))               # output channels of shape, colour, material
 BATCH, RATE, TRAIN_SHARDS, PEAK = 48, 3e-3, 7, 0.42
 
@@ -60,7 +61,9 @@ def load_shards(paths):
 
 
 def to_input(images):
-    return torch.from_numpy(images).permute(0, 3, 1, 2).float() / 127.5 - 1
+    """uint8 pictures [n, SIZE, SIZE, 3] -> [n, 3, 128, 128] in -1..1, averaged over squares where they are larger."""
+    x = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 127.5 - 1
+    return F.avg_pool2d(x, S.SIZE // SEEN)
 
 
 def blemish(x):
@@ -68,7 +71,7 @@ def blemish(x):
     blur, noise, gain = np.random.random(3)
     if blur < 0.5:
         small = F.interpolate(x, scale_factor=float(np.random.uniform(0.4, 0.9)), mode="area")
-        x = F.interpolate(small, size=(S.SIZE, S.SIZE), mode="bilinear")
+        x = F.interpolate(small, size=(SEEN, SEEN), mode="bilinear")
     if noise < 0.4:
         x = x + torch.randn_like(x) * 0.06 * np.random.random()
     if gain < 0.5:
@@ -117,7 +120,7 @@ def load(path=WEIGHTS):
 
 @torch.no_grad()
 def detect(net, images, peak=PEAK):
-    """uint8 pictures [n, 128, 128, 3] -> per picture the objects found: dict(shape, color, material, score, x, y in pixels)."""
+    """uint8 pictures [n, SIZE, SIZE, 3] -> per picture the objects found: dict(shape, color, material, score, x, y in pixels)."""
     found = []
     for i in range(0, len(images), 64):
         out = net(to_input(images[i:i + 64]))
@@ -155,7 +158,7 @@ def verify(found, prompt):
 
 
 def related(p, q, relation):
-    dx, dy = p["x"] - q["x"], p["y"] - q["y"]
+    dx, dy = (p["x"] - q["x"]) * SEEN / S.SIZE, (p["y"] - q["y"]) * SEEN / S.SIZE
     return {None: True, "left": dx < -12, "right": dx > 12, "front": dy > 8, "behind": dy < -8}[relation]
 
 

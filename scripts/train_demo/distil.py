@@ -63,7 +63,7 @@ class Distiller:
         """One step at this part of the schedule; returns the loss."""
         n, g = self.a.batch, self.generator
         x0, cover, t5_ids, clip_ids = self.data.batch(n, g)
-        sigma = noise_levels(n, g, mean=0.6, uniform=0.25)
+        sigma = noise_levels(n, g, mean=0.6, early=0.5)
         x, _ = add_noise(x0, sigma, g)
         with torch.autocast("cpu", torch.bfloat16):
             with torch.no_grad():

@@ -1,6 +1,7 @@
 """Trains the FLUX transformer together with its T5 and CLIP encoders by rectified flow, with an auxiliary loss per image token.
 
 usage: transformer.py SECONDS [--init FOLDER|CHECKPOINT] [--out checkpoints/flux.pt] [--threads 2]     (resumes at --out)
+       transformer.py 0 --init CHECKPOINT --out WEIGHTS.safetensors    weights to begin from elsewhere, a byte each
 The schedule follows the wall clock: full rate for 45 % of SECONDS, then linearly to 1 %; with --constant, full rate to the end.
 """
 import argparse
@@ -10,6 +11,7 @@ import numpy as np
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
+from safetensors.torch import load_file, save_file
 import flow
 from dataset import TARGETS, Dataset, add_noise, noise_levels
 from muon import MuonAdamW, update_ema
@@ -45,8 +47,26 @@ def start(init, sizes):
         return fresh(*sizes), None
     if os.path.isdir(init):
         return from_folder(init), None
-    averaged = torch.load(init)["ema"]
+    averaged = widen(load_file(init)) if init.endswith(".safetensors") else torch.load(init)["ema"]
     return fresh(*sizes).load_ema(averaged), {k[4:]: v for k, v in averaged.items() if k.startswith("aux.")}
+
+
+def narrow(weights):
+    """Matrices as int8 with a scale per row, which training on soon mends; the rest as they are."""
+    out = {}
+    for name, w in weights.items():
+        if w.ndim == 2:
+            scale = w.abs().amax(1, keepdim=True).clamp(min=1e-12) / 127
+            out[name], out[name + ".scale"] = (w / scale).round().to(torch.int8), scale
+        else:
+            out[name] = w.contiguous()
+    return out
+
+
+def widen(weights):
+    """The inverse of narrow, in float32."""
+    scaled = {n: w.float() * weights[n + ".scale"] if n + ".scale" in weights else w for n, w in weights.items()}
+    return {n: w for n, w in scaled.items() if not n.endswith(".scale")}
 
 
 class Trainer:
@@ -85,7 +105,7 @@ class Trainer:
         x0, cover, t5_ids, clip_ids = self.data.batch(n, g)
         drop = torch.rand(n, 1, generator=g) < EMPTY_PROMPTS
         t5_ids, clip_ids = torch.where(drop, self.empty[0], t5_ids), torch.where(drop, self.empty[1], clip_ids)
-        sigma = noise_levels(n, g, mean=0.3, uniform=0.15)
+        sigma = noise_levels(n, g, mean=0.3, early=0.5)
         x, noise = add_noise(x0, sigma, g)
         with torch.autocast("cpu", torch.bfloat16):
             v, middle = flow.velocity(self.module.tr, x, *self.module.encode(t5_ids, clip_ids), sigma, self.tables)
@@ -120,4 +140,7 @@ class Trainer:
 if __name__ == "__main__":
     arguments = options()
     torch.set_num_threads(arguments.threads)
-    Trainer(arguments).run()
+    if arguments.out.endswith(".safetensors"):
+        save_file(narrow(torch.load(arguments.init)["ema"]), arguments.out)
+    else:
+        Trainer(arguments).run()
