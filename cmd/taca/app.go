@@ -16,6 +16,14 @@ type app struct {
 	openBackend    func(hardware) (tensor.Backend, error)
 }
 
+// hush leaves out progress and remarks where they are not wanted. Errors go past
+// it.
+func (a *app) hush(quiet bool) {
+	if quiet {
+		a.terminal, a.stderr = false, io.Discard
+	}
+}
+
 // read reads standard input, at most so many bytes, or gives up with ctx: a
 // terminal may never say anything.
 func (a *app) read(ctx context.Context, most int64) ([]byte, error) {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"image"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -76,9 +75,7 @@ prompt's.`,
 
 // runAttention does the work of taca attention.
 func runAttention(c *cobra.Command, a *app, flags *settingFlags, opts attentionOptions) error {
-	if opts.quiet {
-		a.terminal, a.stderr = false, io.Discard // errors go past it
-	}
+	a.hush(opts.quiet)
 	s, err := flags.read(c, a, &generateOptions{config: opts.config})
 	if err != nil {
 		return err
@@ -182,20 +179,20 @@ func (w *attending) paint(ctx context.Context, name string, r record, texts pipe
 	if err != nil {
 		return err
 	}
-	remarks, err := r.remarks(w.pipe.Scales(r.Request))
+	data, err := w.encode(r, p)
 	if err != nil {
 		return err
 	}
 	file := name + ".png"
-	if err := w.keepPicture(file, p.Image, remarks...); err != nil {
+	if err := w.keep(file, func(path string) error { return picture.Write(path, data) }); err != nil {
 		return err
 	}
 	return w.report.Add(attention.Painted{Name: name, Picture: file, Image: p.Image, Steps: steps, Seen: p.Attention})
 }
 
-// keepPicture writes a picture into the folder and prints its path.
-func (w *attending) keepPicture(file string, img image.Image, remarks ...picture.Text) error {
-	data, err := picture.Encode(img, remarks...)
+// keepFigure writes a figure into the folder and prints its path.
+func (w *attending) keepFigure(file string, img image.Image) error {
+	data, err := picture.Encode(img)
 	if err != nil {
 		return err
 	}
@@ -235,11 +232,9 @@ func (w *attending) keepAll() error {
 		maps = append(maps, m)
 	})
 	return errors.Join(
-		w.keep(attentionNumbers, func(path string) error {
-			return atomicfile.Write(path, func(to io.Writer) error { _, err := to.Write(numbers); return err })
-		}),
+		w.keep(attentionNumbers, func(path string) error { return atomicfile.WriteBytes(path, numbers) }),
 		w.keep(attentionMaps, func(path string) error { return trace.Write(path, maps) }),
-		w.keepPicture(attentionCurves, curves), w.keepPicture(attentionWords, words))
+		w.keepFigure(attentionCurves, curves), w.keepFigure(attentionWords, words))
 }
 
 // summary tells the least one wants to know.

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"math/rand/v2"
 	"path/filepath"
@@ -74,9 +73,7 @@ Settings are laid over each other: the model's preset, the picture given by
 
 // runGenerate does the work of taca generate.
 func runGenerate(c *cobra.Command, a *app, flags *settingFlags, opts generateOptions) error {
-	if opts.quiet {
-		a.terminal, a.stderr = false, io.Discard // errors go past it
-	}
+	a.hush(opts.quiet)
 	s, err := flags.read(c, a, &opts)
 	if err != nil {
 		return err
@@ -209,11 +206,7 @@ func (g *generation) keep(r record, p *pipeline.Picture, i int) error {
 		r.Reuse = &p.Reuse
 		g.app.say("taca: %s", reuseRemark(p.Reuse, r.Steps))
 	}
-	remarks, err := r.remarks(g.pipe.Scales(r.Request))
-	if err != nil {
-		return err
-	}
-	data, err := picture.Encode(p.Image, remarks...)
+	data, err := g.encode(r, p)
 	if err != nil {
 		return err
 	}
@@ -235,6 +228,15 @@ func (g *generation) keep(r record, p *pipeline.Picture, i int) error {
 		return err
 	}
 	return g.report(path, r)
+}
+
+// encode is the PNG of a picture that was made of r, which it remembers.
+func (g *generation) encode(r record, p *pipeline.Picture) ([]byte, error) {
+	remarks, err := r.remarks(g.pipe.Scales(r.Request))
+	if err != nil {
+		return nil, err
+	}
+	return picture.Encode(p.Image, remarks...)
 }
 
 // report prints a picture's JSON line.

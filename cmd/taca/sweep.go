@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -64,9 +63,7 @@ task paints its part; taca sweep report brings the parts together.`,
 
 // runSweep does the work of taca sweep.
 func runSweep(c *cobra.Command, a *app, flags *settingFlags, opts sweepOptions) (err error) {
-	if opts.quiet {
-		a.terminal, a.stderr = false, io.Discard // errors go past it
-	}
+	a.hush(opts.quiet)
 	s, err := flags.resolve(c, sources{config: opts.config})
 	if err != nil {
 		return err

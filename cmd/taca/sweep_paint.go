@@ -8,7 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"taca/internal/picture"
 	"taca/internal/pipeline"
 	"taca/internal/sampler"
 	"taca/internal/sweep"
@@ -164,11 +163,7 @@ func (w *sweeping) paintCell(ctx context.Context, c sweep.Cell, texts pipeline.T
 	if r.Cache > 0 {
 		r.Reuse = &p.Reuse
 	}
-	remarks, err := r.remarks(w.pipe.Scales(r.Request))
-	if err != nil {
-		return err
-	}
-	data, err := picture.Encode(p.Image, remarks...)
+	data, err := w.encode(r, p)
 	if err != nil {
 		return err
 	}

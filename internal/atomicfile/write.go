@@ -27,6 +27,14 @@ func Write(path string, fill func(io.Writer) error) error {
 	return fail(path, replace(target, 0o666, fill, (*os.File).Sync))
 }
 
+// WriteBytes is Write of what is there already.
+func WriteBytes(path string, data []byte) error {
+	return Write(path, func(w io.Writer) error {
+		_, err := w.Write(data)
+		return err
+	})
+}
+
 // WritePrivate is Write of a file that only its owner may read. It does not wait
 // for the disk: after the machine has lost its power the file may be damaged,
 // which those who read it must be able to tell.

@@ -4,6 +4,7 @@ import (
 	"image"
 	"image/color"
 	"image/draw"
+	"strconv"
 )
 
 // Chart is curves over whole numbers.
@@ -86,7 +87,7 @@ func (c *Chart) Draw(to draw.Image, area image.Rectangle, pens Pens) {
 		pens.Small.Write(to, Grey, inner.Min.X-10-pens.Small.Width(label), int(y(v))-pens.Small.Size/2-3, label)
 	}
 	for i, step := 0, (points+11)/12; i < points; i += step {
-		label := whole(c.First + i)
+		label := strconv.Itoa(c.First + i)
 		pens.Small.Write(to, Grey, int(x(float64(i)))-pens.Small.Width(label)/2, inner.Max.Y+6, label)
 	}
 	pens.Text.Write(to, Ink, (inner.Min.X+inner.Max.X-pens.Text.Width(c.Across))/2, inner.Max.Y+32, c.Across)

@@ -4,12 +4,9 @@ import (
 	"image"
 	"image/color"
 	"math"
-	"strconv"
 
 	"golang.org/x/image/draw"
 )
-
-func whole(n int) string { return strconv.Itoa(n) }
 
 // inferno is from dark to light, of rising lightness throughout: five of the
 // colours of matplotlib's map of that name.

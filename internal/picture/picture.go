@@ -32,10 +32,7 @@ func Encode(img image.Image, remarks ...Text) ([]byte, error) {
 
 // Write puts an encoded picture into a file, whole or not at all.
 func Write(path string, data []byte) error {
-	return atomicfile.Write(path, func(w io.Writer) error {
-		_, err := w.Write(data)
-		return err
-	})
+	return atomicfile.WriteBytes(path, data)
 }
 
 // Remarks reads all texts of a PNG file.

@@ -68,7 +68,13 @@ func (m *sd3Family) assemble(parts []encoded, maxLength int) Text {
 
 // textRow is of CLIP-L and T5; CLIP-G reads the same tokens beside CLIP-L.
 func (m *sd3Family) textRow(encoder int) (int, bool) {
-	return map[int]int{0: 0, 2: clipLength}[encoder], encoder != 1
+	switch encoder {
+	case 0:
+		return 0, true
+	case 2:
+		return clipLength, true
+	}
+	return 0, false
 }
 
 func (m *sd3Family) agrees() error {

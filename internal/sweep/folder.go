@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -90,7 +89,7 @@ func (f *Folder) begin(path string, s Shard, merged bool) error {
 			return told("make", f.in(dir), err)
 		}
 	}
-	return write(f.in(gridFile), append(want, '\n'))
+	return atomicfile.WriteBytes(f.in(gridFile), append(want, '\n'))
 }
 
 // manifest is what the folder of a shard says of itself.
@@ -239,14 +238,6 @@ func (f *Folder) CellPath(c Cell) string { return filepath.Join(f.Path, cellsFol
 func (f *Folder) Has(c Cell) bool {
 	info, err := os.Stat(f.CellPath(c))
 	return err == nil && info.Mode().IsRegular()
-}
-
-// write puts data into a file, whole or not at all.
-func write(path string, data []byte) error {
-	return atomicfile.Write(path, func(w io.Writer) error {
-		_, err := w.Write(data)
-		return err
-	})
 }
 
 // told is err without what os repeats.

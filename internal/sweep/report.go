@@ -11,6 +11,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"taca/internal/atomicfile"
 )
 
 //go:embed page/report.html
@@ -103,7 +105,7 @@ func (f *Folder) Report() ([]string, error) {
 	if err := parsed.Execute(&b, p); err != nil {
 		return nil, err
 	}
-	return append(written, f.in(reportFile)), write(f.in(reportFile), b.Bytes())
+	return append(written, f.in(reportFile)), atomicfile.WriteBytes(f.in(reportFile), b.Bytes())
 }
 
 // times are those of the cells whose times are known.
@@ -160,7 +162,7 @@ func (f *Folder) writeSheet(sheet *table, prompt, n int) (string, error) {
 	if err != nil {
 		return name, err
 	}
-	return name, write(name, data)
+	return name, atomicfile.WriteBytes(name, data)
 }
 
 // row fills a row of the page, and returns its pictures for the sheet.

@@ -9,6 +9,8 @@ import (
 	"os"
 	"path"
 	"slices"
+
+	"taca/internal/atomicfile"
 )
 
 // Result is a line of results.jsonl: a cell, all that made it, and what is
@@ -59,7 +61,7 @@ func (f *Folder) Keep(c Cell, picture []byte, settings json.RawMessage, took Sec
 		return err
 	}
 	f.lines[c.Index] = r
-	return write(f.CellPath(c), picture)
+	return atomicfile.WriteBytes(f.CellPath(c), picture)
 }
 
 func appendLine(path string, line []byte) error {
@@ -123,5 +125,5 @@ func (f *Folder) writeResults() error {
 	if old, err := os.ReadFile(f.in(resultsFile)); err == nil && bytes.Equal(old, b.Bytes()) || err != nil && b.Len() == 0 {
 		return nil
 	}
-	return write(f.in(resultsFile), b.Bytes())
+	return atomicfile.WriteBytes(f.in(resultsFile), b.Bytes())
 }

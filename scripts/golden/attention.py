@@ -4,11 +4,10 @@
 """
 
 import torch
-from denoisers import BLOCKS, FAINT, FLUX, RUNS, SD3, flux_forward, inputs, sd3_forward
-from diffusers import FluxTransformer2DModel, SD3Transformer2DModel
+from denoisers import files, flux_forward, inputs, models, sd3_forward
 from diffusers.utils import logging
 
-from common import REPOSITORY, Watched, fill, plan, save, temper
+from common import REPOSITORY, Watched, save, temper
 
 
 def watch(model, forward, run: dict, columns: int) -> dict:
@@ -29,19 +28,15 @@ def watch(model, forward, run: dict, columns: int) -> dict:
 def main() -> None:
     logging.set_verbosity_error()
     torch.set_num_threads(1)  # for the same bits on every machine of a kind
-    for family, make, cases in (("flux", FluxTransformer2DModel, FLUX), ("sd3", SD3Transformer2DModel, SD3)):
-        for case, config in cases.items():
-            model = make(**config).eval()
-            fill(model, plan(model, FAINT.get(case, ())))
-            flux = family == "flux"
-            columns = model.config.in_channels if flux else model.config.in_channels * model.config.patch_size**2
-            for name, runs in ((case, RUNS), (f"{case}-blocks", BLOCKS if case in ("dev", "medium") else [])):
-                tensors = {}
-                for run in runs:
-                    seen = watch(model, flux_forward if flux else sd3_forward, run, columns)
-                    tensors |= {f"{run['name']}/{what}": t.float() for what, t in seen.items()}
-                if tensors:
-                    save(REPOSITORY / "internal/attention/testdata" / f"{family}-{name}.safetensors", tensors)
+    for family, case, model, _ in models():
+        flux = family == "flux"
+        columns = model.config.in_channels if flux else model.config.in_channels * model.config.patch_size**2
+        for name, runs in files(case):
+            tensors = {}
+            for run in runs:
+                seen = watch(model, flux_forward if flux else sd3_forward, run, columns)
+                tensors |= {f"{run['name']}/{what}": t.float() for what, t in seen.items()}
+            save(REPOSITORY / "internal/attention/testdata" / f"{family}-{name}.safetensors", tensors)
 
 
 if __name__ == "__main__":

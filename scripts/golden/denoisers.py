@@ -169,21 +169,30 @@ def report(seen: dict, out: torch.Tensor, plain: torch.Tensor, run: dict) -> str
     return f"gamma moves {moved:.3f}, rms {min(sizes):.2f} to {max(sizes):.2f}"
 
 
-@torch.no_grad()
-def main() -> None:
-    logging.set_verbosity_error()
-    torch.set_num_threads(1)  # for the same bits on every machine of a kind
+def models():
+    """Every case's family, name, model and the plan of its weights."""
     for family, make, cases in (("flux", FluxTransformer2DModel, FLUX), ("sd3", SD3Transformer2DModel, SD3)):
         for case, config in cases.items():
             model = make(**config).eval()
             weights = plan(model, FAINT.get(case, ()))
             fill(model, weights)
-            testdata = REPOSITORY / "internal/model" / family / "testdata"
-            golden(testdata / f"{case}.safetensors", model, weights, RUNS)
-            if case in ("dev", "medium"):
-                golden(testdata / f"{case}-blocks.safetensors", model, weights, BLOCKS)
-            if len(sys.argv) > 1:
-                model.to(torch.bfloat16).save_pretrained(pathlib.Path(sys.argv[1], f"{family}-{case}", "transformer"))
+            yield family, case, model, weights
+
+
+def files(case: str) -> list[tuple[str, list[dict]]]:
+    """The golden files of a case and the runs in each."""
+    return [(case, RUNS)] + ([(f"{case}-blocks", BLOCKS)] if case in ("dev", "medium") else [])
+
+
+@torch.no_grad()
+def main() -> None:
+    logging.set_verbosity_error()
+    torch.set_num_threads(1)  # for the same bits on every machine of a kind
+    for family, case, model, weights in models():
+        for name, runs in files(case):
+            golden(REPOSITORY / "internal/model" / family / "testdata" / f"{name}.safetensors", model, weights, runs)
+        if len(sys.argv) > 1:
+            model.to(torch.bfloat16).save_pretrained(pathlib.Path(sys.argv[1], f"{family}-{case}", "transformer"))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 import json
 import numpy as np
 import torch
+import flow
 import latents
 import prompts
 from scenes import COLORS, MATERIALS, SHAPES, TOKENS
@@ -57,7 +58,7 @@ def noise_levels(size, generator, mean, early, shift=8.0):
     """
     s = torch.sigmoid(torch.randn(size, generator=generator) + mean)
     u = torch.rand(size, generator=generator)
-    return torch.where(torch.rand(size, generator=generator) < early, shift * u / (1 + (shift - 1) * u), s)
+    return torch.where(torch.rand(size, generator=generator) < early, flow.shifted(u, shift), s)
 
 
 def add_noise(x0, sigma, generator):

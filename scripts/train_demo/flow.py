@@ -85,10 +85,15 @@ def object_weight(cover):
     return 0.65 + 1.5 * (2 * cover).clamp(max=1)
 
 
+def shifted(sigma, shift):
+    """Noise levels moved towards the beginning, as the scheduler does for larger pictures."""
+    return shift * sigma / (1 + (shift - 1) * sigma)
+
+
 def sigmas(steps):
     """steps + 1 noise levels, as FlowMatchEulerDiscreteScheduler sets them for this many image tokens."""
     s = torch.linspace(1, 1 / steps, steps)
-    return torch.cat([SHIFT * s / (1 + (SHIFT - 1) * s), torch.zeros(1)])
+    return torch.cat([shifted(s, SHIFT), torch.zeros(1)])
 
 
 @torch.no_grad()

@@ -1,7 +1,6 @@
 """Trains the FLUX transformer together with its T5 and CLIP encoders by rectified flow, with an auxiliary loss per image token.
 
 usage: transformer.py SECONDS [--init FOLDER|CHECKPOINT] [--out checkpoints/flux.pt] [--threads 2]     (resumes at --out)
-       transformer.py 0 --init CHECKPOINT --out WEIGHTS.safetensors    weights to begin from elsewhere, a byte each
 The schedule follows the wall clock: full rate for 45 % of SECONDS, then linearly to 1 %; with --constant, full rate to the end.
 """
 import argparse
@@ -11,7 +10,7 @@ import numpy as np
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
-from safetensors.torch import load_file, save_file
+import compact
 import flow
 from dataset import TARGETS, Dataset, add_noise, noise_levels
 from muon import MuonAdamW, update_ema
@@ -24,7 +23,7 @@ EMPTY_PROMPTS = 0.1  # share of captions dropped, for classifier-free guidance
 def options():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("seconds", type=float, help="wall clock, all runs together")
-    ap.add_argument("--init", help="diffusers folder or checkpoint to start from; without it, random weights")
+    ap.add_argument("--init", help="diffusers folder, checkpoint or compact weights to start from; without it, random weights")
     ap.add_argument("--out", default="checkpoints/flux.pt")
     ap.add_argument("--constant", action="store_true", help="for a first stage that another goes on from")
     ap.add_argument("--model", default="model", help="folder with the tokenizers")
@@ -41,39 +40,21 @@ def rate(step, part, constant):
     return min(1, (step + 1) / 150) * (1 if constant or part < 0.45 else max(0.0, (1 - part) / 0.55) * 0.99 + 0.01)
 
 
-def start(init, sizes):
+def beginning(init, sizes):
     """The networks to begin with and the state of their auxiliary head, None where there is none yet."""
     if not init:
         return fresh(*sizes), None
     if os.path.isdir(init):
         return from_folder(init), None
-    averaged = widen(load_file(init)) if init.endswith(".safetensors") else torch.load(init)["ema"]
+    averaged = compact.read(init) if init.endswith(".safetensors") else torch.load(init)["ema"]
     return fresh(*sizes).load_ema(averaged), {k[4:]: v for k, v in averaged.items() if k.startswith("aux.")}
-
-
-def narrow(weights):
-    """Matrices as int8 with a scale per row, which training on soon mends; the rest as they are."""
-    out = {}
-    for name, w in weights.items():
-        if w.ndim == 2:
-            scale = w.abs().amax(1, keepdim=True).clamp(min=1e-12) / 127
-            out[name], out[name + ".scale"] = (w / scale).round().to(torch.int8), scale
-        else:
-            out[name] = w.contiguous()
-    return out
-
-
-def widen(weights):
-    """The inverse of narrow, in float32."""
-    scaled = {n: w.float() * weights[n + ".scale"] if n + ".scale" in weights else w for n, w in weights.items()}
-    return {n: w for n, w in scaled.items() if not n.endswith(".scale")}
 
 
 class Trainer:
     def __init__(self, a):
         self.a, self.tokens = a, Tokens(a.model)
         torch.manual_seed(0)
-        self.module, head = start(a.init, self.tokens.sizes())
+        self.module, head = beginning(a.init, self.tokens.sizes())
         self.module.aux = nn.Linear(256, TARGETS)   # which shapes, colours, materials lie under each token
         if head:
             self.module.aux.load_state_dict(head)
@@ -140,7 +121,4 @@ class Trainer:
 if __name__ == "__main__":
     arguments = options()
     torch.set_num_threads(arguments.threads)
-    if arguments.out.endswith(".safetensors"):
-        save_file(narrow(torch.load(arguments.init)["ema"]), arguments.out)
-    else:
-        Trainer(arguments).run()
+    Trainer(arguments).run()

@@ -94,11 +94,7 @@ func (r *Report) overBlocks() *figure.Chart {
 	for i, run := range r.Runs {
 		curve := figure.Curve{Colour: colourOf(i)}
 		for k := range run.Steps[0].Blocks {
-			sum := 0.0
-			for _, s := range early {
-				sum += float64(run.Steps[s].Blocks[k].Share)
-			}
-			curve.Values = append(curve.Values, sum/float64(len(early)))
+			curve.Values = append(curve.Values, run.over(early, func(s Step) float32 { return s.Blocks[k].Share }))
 		}
 		c.Curves = append(c.Curves, curve)
 	}
@@ -112,11 +108,8 @@ func (r *Report) dumbbells(chosen []Chosen) *figure.Dots {
 	for _, w := range chosen {
 		row := figure.DotRow{Label: w.Label}
 		for i, run := range r.Runs {
-			sum := 0.0
-			for _, s := range early {
-				sum += float64(run.Steps[s].Words[w.Index])
-			}
-			row.Dots = append(row.Dots, figure.Dot{Colour: colourOf(i), Value: sum / float64(len(early))})
+			share := run.over(early, func(s Step) float32 { return s.Words[w.Index] })
+			row.Dots = append(row.Dots, figure.Dot{Colour: colourOf(i), Value: share})
 		}
 		d.Rows = append(d.Rows, row)
 	}

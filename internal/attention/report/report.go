@@ -154,13 +154,18 @@ func (r *Report) EachMap(visit func(name string, values []float64)) {
 func (r *Report) EarlyShares() []float64 {
 	var shares []float64
 	for _, run := range r.Runs {
-		sum := 0.0
-		for _, i := range r.early() {
-			sum += float64(run.Steps[i].Share) / float64(len(r.early()))
-		}
-		shares = append(shares, sum)
+		shares = append(shares, run.over(r.early(), func(s Step) float32 { return s.Share }))
 	}
 	return shares
+}
+
+// over is the mean of a number over some steps, from 0.
+func (r Run) over(steps []int, number func(Step) float32) float64 {
+	sum := 0.0
+	for _, i := range steps {
+		sum += float64(number(r.Steps[i]))
+	}
+	return sum / float64(len(steps))
 }
 
 // early is the steps, from 0, in which gamma is not 1 in any run; all where
