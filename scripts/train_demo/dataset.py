@@ -26,28 +26,32 @@ class Dataset:
     def __init__(self, tokens, shards=None, joined=0.42, seed=0):
         shift, scale = latents.scale()
         rng = np.random.default_rng(seed)
-        z, cover, t5, clip = [], [], [], []
+        z, cover, t5, clip, said = [], [], [], [], []
         for path in latents.latent_files()[:shards]:
             shard = np.load(path.replace("latents_", "shard_").replace(".npy", ".npz"))
             meta, grids = json.loads(shard["meta"].tobytes()), shard["grids"]
             keep = [i for i, m in enumerate(meta) if not prompts.held_out(m["objects"])]
             z.append(((np.load(path)[keep].astype(np.float32) - shift) * scale).astype(np.float16))
             cover += [cover_targets(meta[i]["objects"], grids[i]) for i in keep]
-            a, b = tokens([prompts.caption(rng, meta[i], joined) for i in keep for _ in range(CAPTIONS)])
+            texts = [prompts.caption(rng, meta[i], joined) for i in keep for _ in range(CAPTIONS)]
+            a, b = tokens(texts)
+            said.append(tokens.objects(texts).view(-1, CAPTIONS, a.shape[1]))
             t5.append(a.short().view(-1, CAPTIONS, a.shape[1]))
             clip.append(b.short().view(-1, CAPTIONS, b.shape[1]))
         self.latents = torch.from_numpy(np.concatenate(z))
         self.cover = torch.from_numpy(np.stack(cover))
-        self.t5, self.clip = torch.cat(t5), torch.cat(clip)
+        self.t5, self.clip, self.said = torch.cat(t5), torch.cat(clip), torch.cat(said)
 
     def __len__(self):
         return len(self.latents)
 
     def batch(self, size, generator):
-        """(latents [size, tokens, 64], cover [size, tokens, 17] in 0..1, T5 ids, CLIP ids) of random scenes and captions."""
+        """(latents [size, tokens, 64], cover [size, tokens, 17] in 0..1, T5 ids, CLIP ids, what the phrase of each T5 token
+        names [size, 32, 16] as 0 or 1) of random scenes and captions."""
         i = torch.randint(len(self), (size,), generator=generator)
         j = torch.randint(CAPTIONS, (size,), generator=generator)
-        return self.latents[i].float(), self.cover[i].float() / 255, self.t5[i, j].long(), self.clip[i, j].long()
+        said = (self.said[i, j][..., None] >> torch.arange(TARGETS - 1)) & 1
+        return self.latents[i].float(), self.cover[i].float() / 255, self.t5[i, j].long(), self.clip[i, j].long(), said.float()
 
 
 def noise_levels(size, generator, mean, early, shift=8.0):

@@ -62,7 +62,7 @@ class Distiller:
     def update(self, part):
         """One step at this part of the schedule; returns the loss."""
         n, g = self.a.batch, self.generator
-        x0, cover, t5_ids, clip_ids = self.data.batch(n, g)
+        x0, cover, t5_ids, clip_ids, _ = self.data.batch(n, g)
         sigma = noise_levels(n, g, mean=0.6, early=0.5)
         x, _ = add_noise(x0, sigma, g)
         with torch.autocast("cpu", torch.bfloat16):

@@ -3,6 +3,7 @@ import torch
 import torch.nn as nn
 from diffusers import AutoencoderKL, FluxTransformer2DModel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer, T5Config, T5EncoderModel, T5TokenizerFast
+from prompts import phrases
 
 T5_LENGTH = 32      # the T5 encoder sees no attention mask, so training and inference must pad alike
 CLIP_LENGTH = 28    # causal and pooled at the end token: longer padding changes nothing
@@ -39,6 +40,17 @@ class Tokens:
     def __call__(self, texts):
         ids = lambda t, n: t(texts, padding="max_length", max_length=n, truncation=True, return_tensors="pt").input_ids
         return ids(self.t5, T5_LENGTH), ids(self.clip, CLIP_LENGTH)
+
+
+    def objects(self, texts):
+        """What the phrase that each T5 token belongs to says of its object, as bits of prompts.ATTRIBUTES; int32 [prompts, 32]."""
+        bits = torch.zeros(len(texts), T5_LENGTH, dtype=torch.int32)
+        for i, (text, read) in enumerate(zip(texts, self.t5(texts, max_length=T5_LENGTH, truncation=True).encodings)):
+            for start, end, named in phrases(text):
+                for j, (_, last) in enumerate(read.offsets):
+                    if start < last <= end:
+                        bits[i, j] = named
+        return bits
 
 
 class Networks(nn.Module):

@@ -1,4 +1,5 @@
 """The language of the scenes: training captions, held-out pairs, and evaluation prompts with their meaning."""
+import re
 import zlib
 import numpy as np
 from scenes import COLORS, MATERIALS, RELATIONS, SHAPES
@@ -19,6 +20,19 @@ CATEGORIES = {"single": ["color", "material"], "color": ["color"], "shape": [], 
 
 def plural(word):
     return {"box": "boxes"}.get(word, word + "s")
+
+
+ATTRIBUTES = SHAPES + COLORS + MATERIALS    # in the order of the cover targets
+NOUNS = {form: shape for shape, words in SHAPE_WORDS.items() for w in words for form in (w, plural(w))}
+ADJECTIVES = {**{c: c for c in COLORS}, **{w: m for m, words in MATERIAL_WORDS.items() for w in words}, "shiny": "metal"}
+PHRASE = re.compile(rf"(?:(?:{'|'.join(ADJECTIVES)}) )*\b(?:{'|'.join(NOUNS)})\b", re.IGNORECASE)
+
+
+def phrases(text):
+    """(start, end, attributes as bits of ATTRIBUTES) of each phrase that names an object, "red metal ball"; characters of text."""
+    for m in PHRASE.finditer(text):
+        named = {(NOUNS | ADJECTIVES)[word] for word in m.group().lower().split()}
+        yield m.start(), m.end(), sum(1 << ATTRIBUTES.index(a) for a in named)
 
 
 def pick(rng, options):

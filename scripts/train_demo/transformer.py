@@ -1,4 +1,5 @@
-"""Trains the FLUX transformer together with its T5 and CLIP encoders by rectified flow, with an auxiliary loss per image token.
+"""Trains the FLUX transformer together with its T5 and CLIP encoders by rectified flow, with an auxiliary loss per token: image
+tokens tell what lies under them, text tokens what else is said of their object. Without the latter two objects' colours are swapped.
 
 usage: transformer.py SECONDS [--init FOLDER|CHECKPOINT] [--out checkpoints/flux.pt] [--threads 2]     (resumes at --out)
 The schedule follows the wall clock: full rate for 45 % of SECONDS, then linearly to 1 %; with --constant, full rate to the end.
@@ -41,23 +42,23 @@ def rate(step, part, constant):
 
 
 def beginning(init, sizes):
-    """The networks to begin with and the state of their auxiliary head, None where there is none yet."""
+    """The networks to begin with and the weights of those auxiliary heads that there are already."""
     if not init:
-        return fresh(*sizes), None
+        return fresh(*sizes), {}
     if os.path.isdir(init):
-        return from_folder(init), None
+        return from_folder(init), {}
     averaged = compact.read(init) if init.endswith(".safetensors") else torch.load(init)["ema"]
-    return fresh(*sizes).load_ema(averaged), {k[4:]: v for k, v in averaged.items() if k.startswith("aux.")}
+    return fresh(*sizes).load_ema(averaged), {k: v for k, v in averaged.items() if k.startswith(("aux.", "words."))}
 
 
 class Trainer:
     def __init__(self, a):
         self.a, self.tokens = a, Tokens(a.model)
         torch.manual_seed(0)
-        self.module, head = beginning(a.init, self.tokens.sizes())
+        self.module, heads = beginning(a.init, self.tokens.sizes())
         self.module.aux = nn.Linear(256, TARGETS)   # which shapes, colours, materials lie under each token
-        if head:
-            self.module.aux.load_state_dict(head)
+        self.module.words = nn.Linear(192, TARGETS - 1)     # which of them are said of the object that a word belongs to
+        self.module.load_state_dict(heads, strict=False)
         self.module.tr.set_attn_processor(flow.Attention(explicit=True))
         self.optimizer = MuonAdamW(*optimizer_groups(self.module), muon_lr=a.muon_lr, adam_lr=a.lr)
         self.ema = {k: v.detach().clone() for k, v in self.module.state_dict().items()}
@@ -81,26 +82,28 @@ class Trainer:
         os.replace(self.a.out + ".part", self.a.out)
 
     def update(self, part):
-        """One step; returns (weighted loss, plain velocity error, auxiliary loss)."""
+        """One step; returns (weighted loss, plain velocity error, auxiliary losses of image and of text tokens)."""
         n, g = self.a.batch, self.generator
-        x0, cover, t5_ids, clip_ids = self.data.batch(n, g)
+        x0, cover, t5_ids, clip_ids, said = self.data.batch(n, g)
         drop = torch.rand(n, 1, generator=g) < EMPTY_PROMPTS
         t5_ids, clip_ids = torch.where(drop, self.empty[0], t5_ids), torch.where(drop, self.empty[1], clip_ids)
         sigma = noise_levels(n, g, mean=0.3, early=0.5)
         x, noise = add_noise(x0, sigma, g)
         with torch.autocast("cpu", torch.bfloat16):
-            v, middle = flow.velocity(self.module.tr, x, *self.module.encode(t5_ids, clip_ids), sigma, self.tables)
-            seen = self.module.aux(middle)
+            text, pooled = self.module.encode(t5_ids, clip_ids)
+            v, middle = flow.velocity(self.module.tr, x, text, pooled, sigma, self.tables)
+            seen, understood = self.module.aux(middle), self.module.words(text)
         error = ((v.float() - (noise - x0)) ** 2).mean(-1)
         loss = (error * flow.object_weight(cover[..., 16])).mean()
         auxiliary = F.binary_cross_entropy_with_logits(seen.float(), cover)
-        (loss + self.a.auxiliary * (1 if part < 0.5 else 0.3) * auxiliary).backward()
+        bound = F.binary_cross_entropy_with_logits(understood.float(), said * ~drop[:, :, None])
+        (loss + self.a.auxiliary * (1 if part < 0.5 else 0.3) * (auxiliary + bound)).backward()
         torch.nn.utils.clip_grad_norm_(self.module.parameters(), 1.0)
         self.optimizer.step(rate(self.step, part, self.a.constant))
         self.optimizer.zero_grad()
         self.step += 1
         update_ema(self.ema, self.module, min(0.9985, (1 + self.step) / (20 + self.step)))
-        return loss.item(), error.mean().item(), auxiliary.item()
+        return loss.item(), error.mean().item(), auxiliary.item(), bound.item()
 
     def run(self):
         start = saved = time.time()
@@ -110,7 +113,7 @@ class Trainer:
             part = min(1.0, elapsed / self.a.seconds)
             log.append(self.update(part))
             if self.step % 100 == 0 or part >= 1:
-                print("step %d %.0f s rate %.3f loss %.4f mse %.4f aux %.4f"
+                print("step %d %.0f s rate %.3f loss %.4f mse %.4f aux %.4f words %.4f"
                       % (self.step, elapsed, rate(self.step, part, self.a.constant), *np.mean(log, 0)), flush=True)
                 log = []
             if time.time() - saved > SAVE_EVERY or part >= 1:
