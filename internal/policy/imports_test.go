@@ -28,6 +28,7 @@ var mayImport = map[string][]string{
 	"internal/ram":               {},
 	"internal/checkpoint":        {"internal/tensor", "internal/atomicfile", "internal/mapping"},
 	"internal/conditioning":      {"internal/atomicfile", "internal/checkpoint"},
+	"internal/dialect":           {"internal/checkpoint"},
 	"internal/quantise":          {"internal/tensor", "internal/checkpoint"},
 	"internal/trace":             {"internal/tensor", "internal/checkpoint"},
 	"internal/model":             {"internal/tensor"},

@@ -1,0 +1,102 @@
+package dialect
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"taca/internal/checkpoint"
+)
+
+// Module is a layer of another program: one canonical layer, or several whose
+// rows it holds one after the other.
+type Module struct {
+	Parts   []string // canonical names, in the order of their rows
+	Swapped bool     // it holds (shift, scale) where the canonical layer holds (scale, shift)
+}
+
+// Table finds modules by a dialect's names of them, without ".weight".
+type Table map[string]Module
+
+// Underscored is the table by the names of trainers that write "_" for every
+// ".". Such names cannot be taken apart; they can be looked up.
+func (t Table) Underscored() Table {
+	out := make(Table, len(t))
+	for name, m := range t {
+		out[strings.ReplaceAll(name, ".", "_")] = m
+	}
+	return out
+}
+
+// Cut is the tensors of the module's parts, one for each, out of the module's
+// own: a weight, a bias or the matrix B of an adapter, whose rows are all the
+// module's rows. width is the number of columns of the module's weight, which
+// all parts but the last have as rows. Parts are windows of raw's bytes; only
+// halves that are exchanged are copied.
+func (m Module) Cut(raw checkpoint.Raw, width int) ([]checkpoint.Raw, error) {
+	if len(m.Parts) == 1 {
+		if !m.Swapped {
+			return []checkpoint.Raw{raw}, nil
+		}
+		swapped, err := swapHalves(raw)
+		return []checkpoint.Raw{swapped}, err
+	}
+	rest := -1 // rows of the last part
+	if len(raw.Shape) > 0 {
+		rest = raw.Shape[0] - (len(m.Parts)-1)*width
+	}
+	if width <= 0 || rest <= 0 {
+		return nil, fmt.Errorf("a tensor of shape %v does not hold the rows of %s, %d each", raw.Shape, strings.Join(m.Parts, ", "), width)
+	}
+	out := make([]checkpoint.Raw, len(m.Parts))
+	for i := range out {
+		out[i] = rows(raw, i*width, (i+1)*width)
+	}
+	out[len(out)-1] = rows(raw, raw.Shape[0]-rest, raw.Shape[0])
+	return out, nil
+}
+
+// rows is the window of rows lo to hi of a tensor that has some. A row is a
+// whole number of bytes in every format, be its numbers packed in blocks.
+func rows(raw checkpoint.Raw, lo, hi int) checkpoint.Raw {
+	if raw.Bytes != nil {
+		row := len(raw.Bytes) / raw.Shape[0]
+		raw.Bytes = raw.Bytes[lo*row : hi*row : hi*row]
+	}
+	raw.Shape = append([]int{hi - lo}, raw.Shape[1:]...)
+	return raw
+}
+
+// swapHalves exchanges the upper and the lower half of the rows.
+func swapHalves(raw checkpoint.Raw) (checkpoint.Raw, error) {
+	if len(raw.Shape) == 0 || raw.Shape[0]%2 != 0 {
+		return raw, fmt.Errorf("a tensor of shape %v has no two halves, shift and scale", raw.Shape)
+	}
+	if half := len(raw.Bytes) / 2; half > 0 {
+		raw.Bytes = slices.Concat(raw.Bytes[half:], raw.Bytes[:half])
+	}
+	return raw, nil
+}
+
+// rules are the modules of one block, or those outside blocks, as a dialect
+// and as diffusers call them.
+type rules map[string][]string
+
+// into adds the modules of a block to t. The prefixes end with a dot or are
+// empty.
+func (r rules) into(t Table, theirs, canonical string) {
+	for name, parts := range r {
+		m := Module{Parts: make([]string, len(parts))}
+		for i, part := range parts {
+			m.Parts[i] = canonical + part
+		}
+		t[theirs+name] = m
+	}
+}
+
+// swap marks a module that is in the table.
+func (t Table) swap(name string) {
+	m := t[name]
+	m.Swapped = true
+	t[name] = m
+}
