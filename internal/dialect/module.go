@@ -13,6 +13,9 @@ import (
 type Module struct {
 	Parts   []string // canonical names, in the order of their rows
 	Swapped bool     // it holds (shift, scale) where the canonical layer holds (scale, shift)
+
+	transposed bool // its rows are the canonical columns
+	squeezed   bool // it is a 1×1 convolution where the canonical layer is a matrix
 }
 
 // Table finds modules by a dialect's names of them, without ".weight".
@@ -32,14 +35,19 @@ func (t Table) Underscored() Table {
 // own: a weight, a bias or the matrix B of an adapter, whose rows are all the
 // module's rows. width is the number of columns of the module's weight, which
 // all parts but the last have as rows. Parts are windows of raw's bytes; only
-// halves that are exchanged are copied.
+// what is in another order is copied.
 func (m Module) Cut(raw checkpoint.Raw, width int) ([]checkpoint.Raw, error) {
 	if len(m.Parts) == 1 {
-		if !m.Swapped {
-			return []checkpoint.Raw{raw}, nil
+		var err error
+		switch {
+		case m.Swapped:
+			raw, err = swapHalves(raw)
+		case m.transposed:
+			raw, err = transpose(raw)
+		case m.squeezed:
+			raw = squeeze(raw)
 		}
-		swapped, err := swapHalves(raw)
-		return []checkpoint.Raw{swapped}, err
+		return []checkpoint.Raw{raw}, err
 	}
 	rest := -1 // rows of the last part
 	if len(raw.Shape) > 0 {
@@ -54,6 +62,16 @@ func (m Module) Cut(raw checkpoint.Raw, width int) ([]checkpoint.Raw, error) {
 	}
 	out[len(out)-1] = rows(raw, raw.Shape[0]-rest, raw.Shape[0])
 	return out, nil
+}
+
+// fits is the error of Cut, without the work.
+func (m Module) fits(raw checkpoint.Raw, width int) error {
+	if n := raw.Elements(); m.transposed && n > 0 && len(raw.Bytes)%n != 0 {
+		return fmt.Errorf("a matrix of %s, which packs numbers together, cannot be transposed", raw.Type)
+	}
+	raw.Bytes = nil
+	_, err := m.Cut(raw, width)
+	return err
 }
 
 // rows is the window of rows lo to hi of a tensor that has some. A row is a
@@ -76,6 +94,34 @@ func swapHalves(raw checkpoint.Raw) (checkpoint.Raw, error) {
 		raw.Bytes = slices.Concat(raw.Bytes[half:], raw.Bytes[:half])
 	}
 	return raw, nil
+}
+
+// transpose is columns as rows, of numbers that are whole bytes, as fits says.
+func transpose(raw checkpoint.Raw) (checkpoint.Raw, error) {
+	if len(raw.Shape) != 2 {
+		return raw, fmt.Errorf("a tensor of shape %v is no matrix", raw.Shape)
+	}
+	rows, cols, bytes := raw.Shape[0], raw.Shape[1], raw.Bytes
+	raw.Shape = []int{cols, rows}
+	if len(bytes) == 0 {
+		return raw, nil
+	}
+	size := len(bytes) / (rows * cols)
+	raw.Bytes = make([]byte, len(bytes))
+	for r := range rows {
+		for c := range cols {
+			copy(raw.Bytes[(c*rows+r)*size:][:size], bytes[(r*cols+c)*size:])
+		}
+	}
+	return raw, nil
+}
+
+// squeeze drops the sizes of a 1×1 convolution's kernel.
+func squeeze(raw checkpoint.Raw) checkpoint.Raw {
+	for len(raw.Shape) > 2 && raw.Shape[len(raw.Shape)-1] == 1 {
+		raw.Shape = raw.Shape[:len(raw.Shape)-1]
+	}
+	return raw
 }
 
 // rules are the modules of one block, or those outside blocks, as a dialect
