@@ -48,7 +48,7 @@ func runConvert(c *cobra.Command, a *app, s configs.Settings, to string) error {
 	if s.Weights == "" {
 		return usagef("convert needs --weights: bf16, f8, q8 or q4")
 	}
-	folder, err := locate(s.Model)
+	folder, err := a.find(s, false)
 	m, err := readModelIn(s.Weights, folder, err)
 	if err != nil {
 		return err

@@ -1,6 +1,9 @@
 package dialect
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // openCLIP is OpenCLIP's names of a text model with so many layers.
 func openCLIP(layers int) Table {
@@ -28,4 +31,18 @@ var openCLIPLayer = rules{
 var openCLIPBare = Table{
 	"positional_embedding": {Parts: []string{"text_model.embeddings.position_embedding.weight"}},
 	"text_projection":      {Parts: []string{"text_projection.weight"}, transposed: true},
+}
+
+// bareCLIP is the names of transformers since 5.6, for which all but the
+// projection lacks a prefix.
+func bareCLIP(v view) spelling {
+	t := Table{}
+	for _, name := range v.names {
+		full := "text_model." + name
+		if strings.HasPrefix(name, "text_projection.") {
+			full = name
+		}
+		t[name] = Module{Parts: []string{full}}
+	}
+	return spelling{bare: t}
 }

@@ -13,8 +13,9 @@ import (
 type Component struct {
 	checkpoint.Source
 	Kind    Kind
-	Dialect string // of the names in the file
-	Prefix  string // of the names in the file
+	Dialect string            // of the names in the file
+	Prefix  string            // of the names in the file
+	Stored  checkpoint.Source // the tensors as the file has them, names without the prefix
 }
 
 // Read finds the components in a file by the names and shapes of its tensors,
@@ -30,11 +31,12 @@ func Read(file checkpoint.Source) ([]Component, error) {
 	var parts []Component
 	shared := share(file, found)
 	for i, f := range found {
-		c := Component{shared[i], f.kindOf(shared[i]), f.dialect, shared[i].prefix}
+		c := Component{shared[i], f.kind, f.dialect, f.prefix, shared[i]}
 		if f.spell != nil {
 			r, odd, bad := rename(shared[i], f.spell(shared[i]))
 			c.Source, strangers, unfit = r, append(strangers, odd...), append(unfit, bad...)
 		}
+		c.Kind = which(c)
 		if problem := variant(c); problem != nil {
 			problem.Path = file.String()
 			return nil, problem

@@ -71,7 +71,8 @@ func TestAgainstDiffusers(t *testing.T) {
 
 func (g goldenPart) compare(t *testing.T, what string, c dialect.Component) {
 	if got, want := slices.Sorted(slices.Values(c.Names())), slices.Sorted(maps.Keys(g.Tensors)); !slices.Equal(got, want) {
-		t.Errorf("%s: tensors are %v, want %v", what, got, want)
+		odd := slices.IndexFunc(want, func(n string) bool { return !slices.Contains(got, n) })
+		t.Errorf("%s: %d tensors, want %d, of which the %dth is missing", what, len(got), len(want), odd)
 		return
 	}
 	for name, want := range g.Tensors {

@@ -67,7 +67,7 @@ var forms = []form{
 		return spelling{layers: ldmVAE(v.count("decoder.up."), v.count("decoder.up.0.block."))}
 	}},
 	{CLIP, "transformers", clipPrefixes, []string{"text_model.encoder.layers.0.mlp.fc1.weight"}, nil},
-	{CLIP, "transformers", clipPrefixes, []string{"encoder.layers.0.mlp.fc1.weight", "embeddings.token_embedding.weight"}, nil},
+	{CLIP, "transformers", clipPrefixes, []string{"encoder.layers.0.mlp.fc1.weight", "embeddings.token_embedding.weight"}, bareCLIP},
 	{CLIP, "OpenCLIP", openCLIPPrefixes, []string{"transformer.resblocks.0.attn.in_proj_weight"}, func(v view) spelling {
 		return spelling{openCLIP(v.count("transformer.resblocks.")), openCLIPBare}
 	}},
@@ -87,19 +87,19 @@ func (f form) signed(file checkpoint.Source, prefix string) bool {
 	return true
 }
 
-// kindOf is which CLIP a CLIP is, by the widths of the published ones.
-func (f form) kindOf(v view) Kind {
-	if f.kind != CLIP {
-		return f.kind
+// which tells the CLIPs apart, by what a whole pipeline calls them or by the
+// widths of the published ones.
+func which(c Component) Kind {
+	if c.Kind != CLIP {
+		return c.Kind
 	}
-	switch v.prefix {
+	switch c.Prefix {
 	case clipLPrefix:
 		return CLIPL
 	case clipGPrefix:
 		return CLIPG
 	}
-	width := max(v.rows("text_model.final_layer_norm.weight"), v.rows("final_layer_norm.weight"), v.rows("ln_final.weight"))
-	switch width {
+	switch (view{file: c}).rows("text_model.final_layer_norm.weight") {
 	case 768:
 		return CLIPL
 	case 1280:

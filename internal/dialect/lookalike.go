@@ -100,7 +100,7 @@ func variant(c Component) *checkpoint.Error {
 			problem = "is the VAE of FLUX.2, with 32 latent channels"
 		}
 	case CLIP:
-		if v.rows("text_model.final_layer_norm.weight")+v.rows("final_layer_norm.weight") == 1024 {
+		if v.rows("text_model.final_layer_norm.weight") == 1024 {
 			problem = "is the CLIP ViT-H of Stable Diffusion 2"
 		}
 	case T5:

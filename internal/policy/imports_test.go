@@ -29,6 +29,7 @@ var mayImport = map[string][]string{
 	"internal/checkpoint":        {"internal/tensor", "internal/atomicfile", "internal/mapping"},
 	"internal/conditioning":      {"internal/atomicfile", "internal/checkpoint"},
 	"internal/dialect":           {"internal/checkpoint"},
+	"internal/assembly":          {"internal/checkpoint", "internal/dialect", "configs"},
 	"internal/quantise":          {"internal/tensor", "internal/checkpoint"},
 	"internal/trace":             {"internal/tensor", "internal/checkpoint"},
 	"internal/model":             {"internal/tensor"},

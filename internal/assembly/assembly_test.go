@@ -1,0 +1,289 @@
+package assembly_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"taca/internal/assembly"
+	"taca/internal/checkpoint"
+	"taca/internal/cpu"
+	"taca/internal/demo"
+	"taca/internal/dialect"
+	"taca/internal/pipeline"
+	"taca/internal/tensor"
+)
+
+// The tiny models of the pipeline's goldens, as diffusers folders; their
+// tokenizers are the embedded model's.
+func folder(t *testing.T, name string) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), name)
+	err := os.CopyFS(dir, os.DirFS(filepath.Join("../pipeline/testdata", name, "model")))
+	second := "tokenizer_2"
+	if strings.HasPrefix(name, "sd3") {
+		second = "tokenizer" // its second encoder is a CLIP too
+	}
+	for to, from := range map[string]string{"tokenizer": "tokenizer", "tokenizer_2": second, "tokenizer_3": "tokenizer_2"} {
+		sub, bad := fs.Sub(demo.Folder().FS(), from)
+		err = errors.Join(err, bad, os.CopyFS(filepath.Join(dir, to), sub))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// tensors are those of a component of a diffusers folder, with a prefix.
+func tensors(t *testing.T, dir, component, prefix string) []checkpoint.Tensor {
+	t.Helper()
+	stem := "diffusion_pytorch_model"
+	if strings.HasPrefix(component, "text_encoder") {
+		stem = "model"
+	}
+	f, err := checkpoint.OpenFile(filepath.Join(dir, component, stem+".safetensors"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = f.Close() })
+	var out []checkpoint.Tensor
+	for _, name := range f.Names() {
+		raw, _ := f.Tensor(name)
+		out = append(out, checkpoint.Tensor{Name: prefix + name, Raw: raw})
+	}
+	return out
+}
+
+// original is a transformer in its authors' names: the tables, which are held
+// against diffusers' elsewhere, the other way round.
+func original(from []checkpoint.Tensor, table dialect.Table, prefix string) []checkpoint.Tensor {
+	held := map[string]checkpoint.Raw{}
+	for _, x := range from {
+		held[x.Name] = x.Raw
+	}
+	var out []checkpoint.Tensor
+	for name, m := range table {
+		for _, kind := range []string{".weight", ".bias"} {
+			var all checkpoint.Raw
+			for _, part := range m.Parts {
+				raw, ok := held[part+kind]
+				if !ok {
+					continue
+				}
+				if all.Shape != nil {
+					raw.Shape = append([]int{raw.Shape[0] + all.Shape[0]}, raw.Shape[1:]...)
+				}
+				raw.Bytes = slices.Concat(all.Bytes, raw.Bytes)
+				all = raw
+			}
+			if all.Shape == nil {
+				continue
+			}
+			if half := len(all.Bytes) / 2; m.Swapped {
+				all.Bytes = slices.Concat(all.Bytes[half:], all.Bytes[:half])
+			}
+			out = append(out, checkpoint.Tensor{Name: prefix + name + kind, Raw: all})
+		}
+	}
+	if raw, ok := held["pos_embed.pos_embed"]; ok {
+		out = append(out, checkpoint.Tensor{Name: prefix + "pos_embed", Raw: raw})
+	}
+	slices.SortFunc(out, func(a, b checkpoint.Tensor) int { return strings.Compare(a.Name, b.Name) })
+	return out
+}
+
+// ldm is a VAE of four sizes in ldm's names.
+func ldm(from []checkpoint.Tensor, prefix string) []checkpoint.Tensor {
+	up := regexp.MustCompile(`decoder\.up_blocks\.(\d)\.`)
+	out := slices.Clone(from)
+	for i, x := range out {
+		name := up.ReplaceAllStringFunc(x.Name, func(s string) string {
+			n, _ := strconv.Atoi(up.FindStringSubmatch(s)[1])
+			return "decoder.up." + strconv.Itoa(3-n) + "."
+		})
+		for _, r := range [][2]string{{"mid_block.resnets.0", "mid.block_1"}, {"mid_block.resnets.1", "mid.block_2"}, {"mid_block.attentions.0", "mid.attn_1"},
+			{"group_norm", "norm"}, {"to_out.0", "proj_out"}, {"to_", ""}, {"conv_norm_out", "norm_out"}, {"conv_shortcut", "nin_shortcut"},
+			{"encoder.down_blocks", "encoder.down"}, {"resnets", "block"}, {"downsamplers.0", "downsample"}, {"upsamplers.0", "upsample"}} {
+			name = strings.Replace(name, r[0], r[1], 1)
+		}
+		out[i].Name = prefix + name
+		if s := x.Shape; strings.Contains(name, "attn_1") && len(s) == 2 {
+			out[i].Shape = []int{s[0], s[1], 1, 1}
+		}
+	}
+	return out
+}
+
+// write makes a single file.
+func write(t *testing.T, all ...[]checkpoint.Tensor) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "single.safetensors")
+	if err := checkpoint.Write(path, slices.Concat(all...), nil); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// unprojected makes the projection of CLIP-L in a folder of Stable Diffusion 3
+// the identity, as it is in the published ones.
+func unprojected(t *testing.T, dir string) {
+	t.Helper()
+	all := tensors(t, dir, "text_encoder", "")
+	for i, x := range all {
+		if x.Name == "text_projection.weight" {
+			all[i].Bytes = make([]byte, len(x.Bytes))
+			for j := range x.Shape[0] {
+				copy(all[i].Bytes[2*j*(x.Shape[0]+1):], []byte{0x80, 0x3f}) // 1 in BF16
+			}
+		}
+	}
+	if err := checkpoint.Write(filepath.Join(dir, "text_encoder/model.safetensors"), all, nil); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// painted is the latents and the pixels that a model makes of a prompt.
+func painted(t *testing.T, f *checkpoint.Folder) (latents []float32, pixels []byte) {
+	t.Helper()
+	m, err := pipeline.Read(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := cpu.Open(2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	p, err := pipeline.Open(context.Background(), m, b, pipeline.Config{DType: tensor.F32}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	r := pipeline.Request{Prompt: "a red cube", Negative: "fog", Width: 64, Height: 32, Steps: 2, Guidance: 3, MaxLength: 16, TACA: pipeline.TACA{Gamma: 1.2, Steps: 1}}
+	texts, err := p.Read(context.Background(), r, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	picture, err := p.Paint(context.Background(), r, texts, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return picture.Latents, picture.Image.Pix
+}
+
+func assembled(t *testing.T, files assembly.Files, base string) *checkpoint.Folder {
+	t.Helper()
+	m, err := assembly.Read(files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lent, err := checkpoint.OpenFolder(base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, _, err := m.Folder(assembly.Lender{Folder: lent})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// TestPictures: a picture from every dialect is the diffusers folder's to the
+// bit, from whole pipelines in one file and from parts.
+func TestPictures(t *testing.T) {
+	const inside, text = "model.diffusion_model.", "text_encoders."
+	for name, table := range map[string]dialect.Table{"flux": dialect.FLUX(1, 2), "schnell": dialect.FLUX(1, 1), "sd3": dialect.SD3(3), "sd3-no-t5": dialect.SD3(3)} {
+		dir, published := folder(t, name), folder(t, name)
+		encoders := map[string]string{"text_encoder": "clip_l", "text_encoder_2": "t5xxl"}
+		if strings.HasPrefix(name, "sd3") {
+			encoders = map[string]string{"text_encoder": "clip_l", "text_encoder_2": "clip_g", "text_encoder_3": "t5xxl"}
+			unprojected(t, dir)
+		}
+		whole, err := checkpoint.OpenFolder(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		latents, pixels := painted(t, whole)
+
+		transformer, vae := tensors(t, dir, "transformer", ""), tensors(t, dir, "vae", "")
+		all := slices.Concat(original(transformer, table, inside), ldm(vae, "first_stage_model."))
+		files := assembly.Files{Transformer: write(t, original(transformer, table, "")), VAE: write(t, ldm(vae, ""))}
+		canonical := assembly.Files{Transformer: write(t, transformer), VAE: write(t, vae)}
+		for component, as := range encoders {
+			if !whole.Has(component) {
+				continue
+			}
+			// That of CLIP-L has its projection, as the published file has.
+			all = append(all, tensors(t, published, component, text+as+".transformer.")...)
+			path := write(t, tensors(t, published, component, ""))
+			for _, f := range []*assembly.Files{&files, &canonical} {
+				*map[string]*string{"clip_l": &f.CLIPL, "clip_g": &f.CLIPG, "t5xxl": &f.T5}[as] = path
+			}
+		}
+		base := lean(t, dir)
+		one := assembly.Files{Model: write(t, all)}
+		replaced := one
+		replaced.VAE = files.VAE
+		for how, f := range map[string]assembly.Files{"one file": one, "parts": files, "canonical parts": canonical, "one file and a part": replaced} {
+			gotLatents, gotPixels := painted(t, assembled(t, f, base))
+			if !slices.Equal(gotLatents, latents) || !bytes.Equal(gotPixels, pixels) {
+				t.Errorf("%s, %s: another picture than the folder's", name, how)
+			}
+		}
+		gotLatents, gotPixels := painted(t, assembled(t, assembly.Files{Transformer: files.Transformer}, dir))
+		if !slices.Equal(gotLatents, latents) || !bytes.Equal(gotPixels, pixels) {
+			t.Errorf("%s, a transformer over its folder: another picture", name)
+		}
+	}
+}
+
+// lean is a folder without weights, and with nothing in its settings that
+// shapes tell.
+func lean(t *testing.T, dir string) string {
+	t.Helper()
+	out := t.TempDir()
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || strings.HasSuffix(path, ".safetensors") || strings.HasSuffix(path, "model_index.json") {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		if filepath.Base(path) == "config.json" {
+			data, err = without(data)
+		}
+		to := filepath.Join(out, strings.TrimPrefix(path, dir))
+		return errors.Join(err, os.MkdirAll(filepath.Dir(to), 0o777), os.WriteFile(to, data, 0o666))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// without leaves out of a config.json what shapes tell. (A CLIP's width stays:
+// its heads are in no shape.)
+func without(data []byte) ([]byte, error) {
+	config := map[string]any{}
+	if err := json.Unmarshal(data, &config); err != nil {
+		return nil, err
+	}
+	for _, key := range []string{"in_channels", "out_channels", "num_layers", "num_single_layers", "attention_head_dim", "axes_dims_rope", "joint_attention_dim",
+		"pooled_projection_dim", "guidance_embeds", "patch_size", "caption_projection_dim", "pos_embed_max_size", "dual_attention_layers", "qk_norm",
+		"block_out_channels", "down_block_types", "up_block_types", "layers_per_block", "latent_channels", "mid_block_add_attention", "use_quant_conv", "use_post_quant_conv",
+		"intermediate_size", "num_hidden_layers", "max_position_embeddings", "vocab_size", "projection_dim",
+		"d_model", "num_heads", "d_kv", "d_ff", "relative_attention_num_buckets"} {
+		delete(config, key)
+	}
+	return json.Marshal(config)
+}
