@@ -87,18 +87,19 @@ func (a *app) assemble(s configs.Settings, planned bool) (*checkpoint.Folder, er
 	if err != nil {
 		return nil, err
 	}
-	folder, lent, err := m.Folder(from)
+	folder, remarks, err := m.Folder(from)
 	if err != nil {
 		return nil, modelError{err}
 	}
-	if lent != "" && base == "" {
-		a.say("taca: %s", lent)
+	for _, r := range remarks {
+		a.say("taca: %s", r)
 	}
 	return folder, nil
 }
 
 // lender is what lends to single files: the folder or preset called base, or,
-// where none is named, that of a preset of their kind which is on this machine.
+// where none is named or it is not on this machine, that of a preset of their
+// kind which is.
 func lender(m *assembly.Model, base string, planned bool) (assembly.Lender, error) {
 	presets, err := m.Relatives()
 	if err != nil {
@@ -109,15 +110,17 @@ func lender(m *assembly.Model, base string, planned bool) (assembly.Lender, erro
 		from.Preset = presets[0]
 	}
 	if base != "" {
-		from.Folder, err = locate(base)
 		named, known, broken := configs.Find(base)
-		if known && broken == nil {
-			from.Preset = named
-		}
-		if err != nil && known { // its settings will do where nothing else is wanted
+		if broken != nil {
 			return from, broken
 		}
-		return from, err
+		folder, err := locate(base)
+		if known {
+			from.Preset = named
+		}
+		if from.Folder = folder; folder != nil || !known {
+			return from, err
+		}
 	}
 	for _, p := range presets {
 		for _, place := range candidates(p) {

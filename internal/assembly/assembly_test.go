@@ -8,9 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -19,6 +17,7 @@ import (
 	"taca/internal/cpu"
 	"taca/internal/demo"
 	"taca/internal/dialect"
+	"taca/internal/dialect/dialecttest"
 	"taca/internal/pipeline"
 	"taca/internal/tensor"
 )
@@ -43,8 +42,8 @@ func folder(t *testing.T, name string) string {
 	return dir
 }
 
-// tensors are those of a component of a diffusers folder, with a prefix.
-func tensors(t *testing.T, dir, component, prefix string) []checkpoint.Tensor {
+// stored is the weights of a component of a diffusers folder.
+func stored(t *testing.T, dir, component string) checkpoint.Source {
 	t.Helper()
 	stem := "diffusion_pytorch_model"
 	if strings.HasPrefix(component, "text_encoder") {
@@ -55,72 +54,7 @@ func tensors(t *testing.T, dir, component, prefix string) []checkpoint.Tensor {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = f.Close() })
-	var out []checkpoint.Tensor
-	for _, name := range f.Names() {
-		raw, _ := f.Tensor(name)
-		out = append(out, checkpoint.Tensor{Name: prefix + name, Raw: raw})
-	}
-	return out
-}
-
-// original is a transformer in its authors' names: the tables, which are held
-// against diffusers' elsewhere, the other way round.
-func original(from []checkpoint.Tensor, table dialect.Table, prefix string) []checkpoint.Tensor {
-	held := map[string]checkpoint.Raw{}
-	for _, x := range from {
-		held[x.Name] = x.Raw
-	}
-	var out []checkpoint.Tensor
-	for name, m := range table {
-		for _, kind := range []string{".weight", ".bias"} {
-			var all checkpoint.Raw
-			for _, part := range m.Parts {
-				raw, ok := held[part+kind]
-				if !ok {
-					continue
-				}
-				if all.Shape != nil {
-					raw.Shape = append([]int{raw.Shape[0] + all.Shape[0]}, raw.Shape[1:]...)
-				}
-				raw.Bytes = slices.Concat(all.Bytes, raw.Bytes)
-				all = raw
-			}
-			if all.Shape == nil {
-				continue
-			}
-			if half := len(all.Bytes) / 2; m.Swapped {
-				all.Bytes = slices.Concat(all.Bytes[half:], all.Bytes[:half])
-			}
-			out = append(out, checkpoint.Tensor{Name: prefix + name + kind, Raw: all})
-		}
-	}
-	if raw, ok := held["pos_embed.pos_embed"]; ok {
-		out = append(out, checkpoint.Tensor{Name: prefix + "pos_embed", Raw: raw})
-	}
-	slices.SortFunc(out, func(a, b checkpoint.Tensor) int { return strings.Compare(a.Name, b.Name) })
-	return out
-}
-
-// ldm is a VAE of four sizes in ldm's names.
-func ldm(from []checkpoint.Tensor, prefix string) []checkpoint.Tensor {
-	up := regexp.MustCompile(`decoder\.up_blocks\.(\d)\.`)
-	out := slices.Clone(from)
-	for i, x := range out {
-		name := up.ReplaceAllStringFunc(x.Name, func(s string) string {
-			n, _ := strconv.Atoi(up.FindStringSubmatch(s)[1])
-			return "decoder.up." + strconv.Itoa(3-n) + "."
-		})
-		for _, r := range [][2]string{{"mid_block.resnets.0", "mid.block_1"}, {"mid_block.resnets.1", "mid.block_2"}, {"mid_block.attentions.0", "mid.attn_1"},
-			{"group_norm", "norm"}, {"to_out.0", "proj_out"}, {"to_", ""}, {"conv_norm_out", "norm_out"}, {"conv_shortcut", "nin_shortcut"},
-			{"encoder.down_blocks", "encoder.down"}, {"resnets", "block"}, {"downsamplers.0", "downsample"}, {"upsamplers.0", "upsample"}} {
-			name = strings.Replace(name, r[0], r[1], 1)
-		}
-		out[i].Name = prefix + name
-		if s := x.Shape; strings.Contains(name, "attn_1") && len(s) == 2 {
-			out[i].Shape = []int{s[0], s[1], 1, 1}
-		}
-	}
-	return out
+	return f
 }
 
 // write makes a single file.
@@ -137,7 +71,7 @@ func write(t *testing.T, all ...[]checkpoint.Tensor) string {
 // the identity, as it is in the published ones.
 func unprojected(t *testing.T, dir string) {
 	t.Helper()
-	all := tensors(t, dir, "text_encoder", "")
+	all := dialecttest.Tensors(stored(t, dir, "text_encoder"), "")
 	for i, x := range all {
 		if x.Name == "text_projection.weight" {
 			all[i].Bytes = make([]byte, len(x.Bytes))
@@ -214,17 +148,17 @@ func TestPictures(t *testing.T) {
 		}
 		latents, pixels := painted(t, whole)
 
-		transformer, vae := tensors(t, dir, "transformer", ""), tensors(t, dir, "vae", "")
-		all := slices.Concat(original(transformer, table, inside), ldm(vae, "first_stage_model."))
-		files := assembly.Files{Transformer: write(t, original(transformer, table, "")), VAE: write(t, ldm(vae, ""))}
-		canonical := assembly.Files{Transformer: write(t, transformer), VAE: write(t, vae)}
+		transformer, vae := stored(t, dir, "transformer"), stored(t, dir, "vae")
+		all := slices.Concat(dialecttest.Original(transformer, table, inside), dialecttest.LDM(vae, 4, "first_stage_model."))
+		files := assembly.Files{Transformer: write(t, dialecttest.Original(transformer, table, "")), VAE: write(t, dialecttest.LDM(vae, 4, ""))}
+		canonical := assembly.Files{Transformer: write(t, dialecttest.Tensors(transformer, "")), VAE: write(t, dialecttest.Tensors(vae, ""))}
 		for component, as := range encoders {
 			if !whole.Has(component) {
 				continue
 			}
 			// That of CLIP-L has its projection, as the published file has.
-			all = append(all, tensors(t, published, component, text+as+".transformer.")...)
-			path := write(t, tensors(t, published, component, ""))
+			all = append(all, dialecttest.Tensors(stored(t, published, component), text+as+".transformer.")...)
+			path := write(t, dialecttest.Tensors(stored(t, published, component), ""))
 			for _, f := range []*assembly.Files{&files, &canonical} {
 				*map[string]*string{"clip_l": &f.CLIPL, "clip_g": &f.CLIPG, "t5xxl": &f.T5}[as] = path
 			}

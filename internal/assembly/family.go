@@ -61,8 +61,8 @@ func familyWith(k dialect.Kind) *family {
 	return nil
 }
 
-// familyOfPreset is nil for the embedded model, whose settings are in its
-// folder alone.
+// familyOfPreset is nil for no preset and for the embedded model, whose settings
+// are in its folder alone.
 func familyOfPreset(p *configs.Preset) (*family, error) {
 	index, err := presetSettings(p, "model_index.json")
 	class, _ := index["_class_name"].(string)

@@ -26,16 +26,16 @@ func (m *Model) lending(from Lender) (*lending, error) {
 	case l.family == nil:
 		l.family = theirs
 	case theirs != nil && l.family != theirs:
-		return nil, &checkpoint.Error{Path: m.parts[transformer].path, Problem: fmt.Sprintf("is of %s, but %s is of %s", l.family.name, from.Folder, theirs.name),
-			Hint: "they are parts of different models"}
+		return nil, &checkpoint.Error{Path: m.parts[transformer].path, Problem: fmt.Sprintf("is a transformer of %s, but the rest is of %s", l.family.name, theirs.name),
+			Hint: "give parts of one model"}
 	}
 	return l, nil
 }
 
-// family is that of the folder; nil where it does not say.
+// family is that of the folder, or of the preset; nil where neither says.
 func (from Lender) family() (*family, error) {
 	if from.Folder == nil || !from.Folder.Has("model_index.json") {
-		return nil, nil
+		return familyOfPreset(from.Preset)
 	}
 	var index struct {
 		Class string `json:"_class_name"`
@@ -56,16 +56,15 @@ func (l *lending) lends(r role) bool {
 }
 
 // components opens the weights of all roles, from their files or from the
-// folder, and names those that the folder lends.
-func (l *lending) components() (parts checkpoint.Parts, lent []string, err error) {
+// folder, and names those that the folder lends and those that nobody has.
+func (l *lending) components() (parts checkpoint.Parts, lent, missing []string, err error) {
 	parts = checkpoint.Parts{}
-	var missing []string
 	for r := range roles {
 		name := l.family.folders[r]
 		p, given := l.parts[r]
 		switch {
 		case given && name == "":
-			return nil, nil, &checkpoint.Error{Path: p.path, Problem: fmt.Sprintf("%s does not read %s", l.family.name, names[r]), Hint: "leave it out"}
+			return nil, nil, nil, &checkpoint.Error{Path: p.path, Problem: fmt.Sprintf("%s does not read %s", l.family.name, names[r]), Hint: "leave it out"}
 		case given:
 			parts[name] = func() (checkpoint.Weights, error) { return l.open(p) }
 		case l.lends(r):
@@ -76,10 +75,10 @@ func (l *lending) components() (parts checkpoint.Parts, lent []string, err error
 		}
 	}
 	if len(missing) > 0 && !l.Planned {
-		return nil, nil, &checkpoint.Error{Path: l.name(), Problem: "the model is not whole: it lacks " + strings.Join(missing, ", "),
+		return nil, nil, nil, &checkpoint.Error{Path: l.name(), Problem: "the model is not whole: it lacks " + strings.Join(missing, ", "),
 			Hint: "give them, or a diffusers folder that has them with --base DIR"}
 	}
-	return parts, lent, nil
+	return parts, lent, missing, nil
 }
 
 // optional reports whether the family paints without a role's component.

@@ -98,32 +98,47 @@ type Lender struct {
 	Planned bool
 }
 
-// Folder is the model as a folder. The text says which components are lent; it
-// is empty for none. Errors are *checkpoint.Error.
-func (m *Model) Folder(from Lender) (folder *checkpoint.Folder, lent string, err error) {
+// String names the lender.
+func (from Lender) String() string {
+	switch {
+	case from.Folder != nil:
+		return from.Folder.String()
+	case from.Preset != nil:
+		return from.Preset.About
+	}
+	return "nobody"
+}
+
+// Folder is the model as a folder. The remarks say which components are lent and
+// which are only planned. Errors are *checkpoint.Error.
+func (m *Model) Folder(from Lender) (folder *checkpoint.Folder, remarks []string, err error) {
 	l, err := m.lending(from)
 	if err != nil {
-		return nil, "", err
+		return nil, nil, err
 	}
-	parts, borrowed, err := l.components()
+	parts, lent, missing, err := l.components()
 	if err != nil {
-		return nil, "", err
+		return nil, nil, err
 	}
-	absent := func(r role) bool { return l.optional(r) && parts[l.family.folders[r]] == nil && !from.Planned }
+	// A plan with parts that nobody has is of the whole published model.
+	absent := func(r role) bool { return l.optional(r) && parts[l.family.folders[r]] == nil && missing == nil }
 	archive, err := l.files(absent)
 	if err != nil {
-		return nil, "", err
+		return nil, nil, err
 	}
 	files, err := archive.open()
 	if err != nil {
-		return nil, "", err
-	}
-	if len(borrowed) > 0 {
-		lent = fmt.Sprintf("%s from %s", strings.Join(borrowed, ", "), from.Folder)
+		return nil, nil, err
 	}
 	name := cmp.Or(m.files.Model, m.files.Transformer)
 	if name == "" { // then the transformer is lent
-		name = from.Folder.String()
+		name = from.String()
 	}
-	return checkpoint.Assemble(files, name, parts), lent, nil
+	if len(lent) > 0 {
+		remarks = append(remarks, fmt.Sprintf("%s: %s from %s", name, strings.Join(lent, ", "), from))
+	}
+	if len(missing) > 0 {
+		remarks = append(remarks, fmt.Sprintf("%s: planned as published and in bf16, for want of a file: %s", name, strings.Join(missing, ", ")))
+	}
+	return checkpoint.Assemble(files, name, parts), remarks, nil
 }
