@@ -49,16 +49,16 @@ func open(t *testing.T, name string) *checkpoint.File {
 func TestAgainstDiffusers(t *testing.T) {
 	for _, name := range files {
 		f := open(t, name)
-		var golden []goldenPart
+		var golden struct{ Parts []goldenPart }
 		if err := json.Unmarshal([]byte(f.Metadata()["golden"]), &golden); err != nil {
 			t.Fatal(err)
 		}
 		parts, err := dialect.Read(f)
-		if err != nil || len(parts) != len(golden) {
-			t.Errorf("%s: %d parts, want %d (%v)", name, len(parts), len(golden), err)
+		if err != nil || len(parts) != len(golden.Parts) || len(parts) == 0 {
+			t.Errorf("%s: %d parts, want %d (%v)", name, len(parts), len(golden.Parts), err)
 			continue
 		}
-		for _, want := range golden {
+		for _, want := range golden.Parts {
 			i := slices.IndexFunc(parts, func(c dialect.Component) bool { return string(c.Kind) == want.Kind })
 			if i < 0 || parts[i].Dialect != want.Dialect || parts[i].Prefix != want.Prefix {
 				t.Errorf("%s has no %s of the dialect %s under %q: %v", name, want.Kind, want.Dialect, want.Prefix, parts)

@@ -49,18 +49,15 @@ func (m Module) Cut(raw checkpoint.Raw, width int) ([]checkpoint.Raw, error) {
 		}
 		return []checkpoint.Raw{raw}, err
 	}
-	rest := -1 // rows of the last part
-	if len(raw.Shape) > 0 {
-		rest = raw.Shape[0] - (len(m.Parts)-1)*width
-	}
-	if width <= 0 || rest <= 0 {
+	last := len(m.Parts) - 1
+	if width <= 0 || len(raw.Shape) == 0 || raw.Shape[0] <= last*width {
 		return nil, fmt.Errorf("a tensor of shape %v does not hold the rows of %s, %d each", raw.Shape, strings.Join(m.Parts, ", "), width)
 	}
 	out := make([]checkpoint.Raw, len(m.Parts))
-	for i := range out {
+	for i := range last {
 		out[i] = rows(raw, i*width, (i+1)*width)
 	}
-	out[len(out)-1] = rows(raw, raw.Shape[0]-rest, raw.Shape[0])
+	out[last] = rows(raw, last*width, raw.Shape[0])
 	return out, nil
 }
 

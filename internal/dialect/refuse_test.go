@@ -93,3 +93,36 @@ func TestPackedRows(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// FuzzRead: whatever a file's tensors are called and however they are shaped, it
+// is refused as a *checkpoint.Error, or its components are windows or copies as
+// large as their shapes say. Names are separated by spaces.
+func FuzzRead(f *testing.F) {
+	f.Add("double_blocks.0.img_attn.qkv.weight double_blocks.0.img_attn.qkv.bias single_blocks.0.linear1.weight final_layer.adaLN_modulation.1.weight", 12, 4)
+	f.Add("model.diffusion_model.joint_blocks.0.context_block.attn.qkv.weight model.diffusion_model.pos_embed", 6, 2)
+	f.Add("vae.decoder.up.0.block.0.norm1.weight vae.decoder.up.1.block.0.norm1.weight vae.decoder.mid.attn_1.q.weight", 4, 1)
+	f.Add("transformer.resblocks.0.attn.in_proj_weight transformer.resblocks.0.attn.in_proj_bias text_projection positional_embedding", 9, 3)
+	f.Add("enc.blk.0.attn_q.weight enc.blk.99999999999999999999.attn_q.weight token_embd.weight", 1, 1)
+	f.Add("encoder.layers.0.mlp.fc1.weight embeddings.token_embedding.weight text_projection.weight", 0, 5)
+	f.Fuzz(func(t *testing.T, names string, rows, cols int) {
+		if rows < 0 || cols < 0 || rows > 64 || cols > 64 {
+			return
+		}
+		e := edit(nowhere{}, same)
+		for _, n := range strings.Fields(names) {
+			e.add(n, rows, cols)
+		}
+		parts, err := dialect.Read(e)
+		var refused *checkpoint.Error
+		if err != nil && !errors.As(err, &refused) {
+			t.Fatalf("error %v of another kind", err)
+		}
+		for _, c := range parts {
+			for _, n := range c.Names() {
+				if raw, ok := c.Tensor(n); !ok || len(raw.Bytes) != 2*raw.Elements() {
+					t.Fatalf("%s of %v has %d bytes", n, raw.Shape, len(raw.Bytes))
+				}
+			}
+		}
+	})
+}

@@ -6,8 +6,12 @@ Writes internal/dialect/testdata/*.safetensors: tiny random models in their auth
 transformers, the tables below for the rest, gguf's own for T5), each read back by diffusers' converter before it is
 written. Their metadata hold what must be found: kinds, dialects, prefixes, and of every canonical tensor its shape
 and the SHA-256 of its bytes.
+
+Writes internal/assembly/testdata/published.json.gz, too: names and shapes of the published models' single files, from
+the configurations in configs/ by way of diffusers' and transformers' classes.
 """
 
+import gzip
 import hashlib
 import inspect
 import json
@@ -16,6 +20,7 @@ import sys
 
 import gguf
 import torch
+import yaml
 from diffusers import AutoencoderKL, FluxTransformer2DModel, SD3Transformer2DModel
 from diffusers.loaders import single_file_utils
 from safetensors.torch import save_file
@@ -151,7 +156,7 @@ def write(name: str, *components: dict, **more) -> None:
         found = {name: [list(t.shape), hashlib.sha256(t.contiguous().view(torch.uint8).numpy().tobytes()).hexdigest()] for name, t in c["canonical"].items()}
         golden.append({key: c[key] for key in ("kind", "dialect", "prefix")} | {"tensors": found})
     path = OUT / f"{name}.safetensors"
-    save_file(tensors, path, metadata={"golden": json.dumps(golden), "versions": json.dumps(common.versions())})
+    save_file(tensors, path, metadata={"golden": json.dumps({"versions": common.versions(), "parts": golden})})
     print(f"{path.relative_to(common.REPOSITORY)}: {path.stat().st_size} bytes, {len(tensors)} tensors")
 
 
@@ -178,7 +183,35 @@ def plain_part(kind: str, model: torch.nn.Module, seed: int, prefix: str = "") -
     return component(kind, "transformers", canonical, canonical, None, prefix)
 
 
+def published() -> None:
+    """Shapes alone."""
+    def config(preset: str, part: str) -> dict:
+        return yaml.safe_load((common.REPOSITORY / f"configs/{preset}.yaml").read_text())["parts"][part + "/config.json"]
+
+    def encoder(kind, of, part: str) -> dict:
+        return kind(of(**{key: value for key, value in config("sd35-large", part).items() if key != "architectures"})).state_dict()
+
+    inside, files = "model.diffusion_model.", {}
+    with torch.device("meta"):
+        ae = ldm(AutoencoderKL.from_config(config("flux-dev", "vae")).state_dict())
+        for name in "flux-dev", "flux-schnell":
+            files[name] = original_names.original(FluxTransformer2DModel.from_config(config(name, "transformer")).state_dict())
+        for name in "sd35-medium", "sd35-large":
+            model = SD3Transformer2DModel.from_config(config(name, "transformer"))
+            files[name] = {inside + k: t for k, t in original_names.original(model.state_dict()).items()} | {"first_stage_model." + k: t for k, t in ae.items()}
+        files["ae"] = ae
+        files["clip_l"] = encoder(CLIPTextModelWithProjection, CLIPTextConfig, "text_encoder")
+        files["clip_g"] = openclip(encoder(CLIPTextModelWithProjection, CLIPTextConfig, "text_encoder_2"))
+        files["t5xxl"] = encoder(T5EncoderModel, T5Config, "text_encoder_3")
+    shapes = {file: {name: list(t.shape) for name, t in tensors.items()} for file, tensors in files.items()}
+    path = common.REPOSITORY / "internal/assembly/testdata/published.json.gz"
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(gzip.compress(json.dumps(shapes, separators=(",", ":")).encode(), mtime=0))
+    print(f"{path.relative_to(common.REPOSITORY)}: {path.stat().st_size} bytes")
+
+
 def main() -> None:
+    published()
     OUT.mkdir(exist_ok=True)
     inside, text = "model.diffusion_model.", "text_encoders.{}.transformer."
     number = lambda: torch.tensor(1.0)  # noqa: E731
