@@ -173,9 +173,115 @@ func TestPictures(t *testing.T) {
 				t.Errorf("%s, %s: another picture than the folder's", name, how)
 			}
 		}
-		gotLatents, gotPixels := painted(t, assembled(t, assembly.Files{Transformer: files.Transformer}, dir))
+		gotLatents, gotPixels := painted(t, saved(t, assembled(t, one, base)))
+		if !slices.Equal(gotLatents, latents) || !bytes.Equal(gotPixels, pixels) {
+			t.Errorf("%s, one file written as a folder: another picture", name)
+		}
+		gotLatents, gotPixels = painted(t, assembled(t, assembly.Files{Transformer: files.Transformer}, dir))
 		if !slices.Equal(gotLatents, latents) || !bytes.Equal(gotPixels, pixels) {
 			t.Errorf("%s, a transformer over its folder: another picture", name)
+		}
+	}
+}
+
+// saved is a model as taca convert writes it.
+func saved(t *testing.T, f *checkpoint.Folder) *checkpoint.Folder {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "saved")
+	m, err := pipeline.Read(f)
+	if err == nil {
+		_, _, err = m.Save(context.Background(), dir)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := checkpoint.OpenFolder(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// TestWithoutT5: Stable Diffusion 3 paints without T5, and says so, but a plan
+// of a transformer alone counts it.
+func TestWithoutT5(t *testing.T) {
+	dir := folder(t, "sd3")
+	only := assembly.Files{Transformer: write(t, dialecttest.Original(stored(t, dir, "transformer"), dialect.SD3(3), ""))}
+	with := only
+	with.VAE = write(t, dialecttest.Tensors(stored(t, dir, "vae"), ""))
+	with.CLIPL, with.CLIPG = write(t, dialecttest.Tensors(stored(t, dir, "text_encoder"), "")), write(t, dialecttest.Tensors(stored(t, dir, "text_encoder_2"), ""))
+	base, err := checkpoint.OpenFolder(lean(t, dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name    string
+		files   assembly.Files
+		planned bool
+		want    int // remarks that it paints without T5
+		lent    string
+	}{
+		{"without T5", with, false, 1, ""},
+		{"without T5, planned", with, true, 1, ""},
+		{"a transformer, planned", only, true, 0, "planned as published and in bf16, for want of a file: a VAE (--vae FILE), CLIP-L (--clip-l FILE), CLIP-G (--clip-g FILE)"},
+	} {
+		m, err := assembly.Read(c.files)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, remarks, err := m.Folder(assembly.Lender{Folder: base, Planned: c.planned})
+		if err != nil || !strings.Contains(strings.Join(remarks, "\n"), c.lent) || (len(remarks) > 0) != (c.lent != "") {
+			t.Errorf("%s: %q (%v), want %q", c.name, remarks, err, c.lent)
+			continue
+		}
+		model, err := pipeline.Read(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := model.Remarks(); len(got) != c.want {
+			t.Errorf("%s: %q", c.name, got)
+		}
+	}
+}
+
+// TestRefusals: what a file is not is told, with the flag for what it is.
+func TestRefusals(t *testing.T) {
+	flux, sd3 := folder(t, "flux"), folder(t, "sd3")
+	part := func(dir, component, prefix string) []checkpoint.Tensor {
+		return dialecttest.Tensors(stored(t, dir, component), prefix)
+	}
+	transformer, vae := write(t, part(flux, "transformer", "")), write(t, part(flux, "vae", ""))
+	clip, t5 := write(t, part(flux, "text_encoder", "")), write(t, part(flux, "text_encoder_2", ""))
+	lend := func(dir string) *checkpoint.Folder {
+		f, err := checkpoint.OpenFolder(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f
+	}
+	for _, c := range []struct {
+		name  string
+		files assembly.Files
+		base  *checkpoint.Folder
+		want  string
+	}{
+		{"a T5 for a model", assembly.Files{Model: t5}, nil, "holds T5 and no transformer: give it with --t5; --model wants"},
+		{"any CLIP in a model", assembly.Files{Model: write(t, part(flux, "transformer", "transformer."), part(flux, "text_encoder", "conditioner.embedders.0.transformer."))}, nil, "holds a CLIP of neither CLIP-L's nor CLIP-G's size: give it with --clip-l or --clip-g"},
+		{"a VAE for CLIP-L", assembly.Files{Transformer: transformer, CLIPL: vae}, nil, "holds VAE, not CLIP-L: --clip-l wants another file"},
+		{"two that are wrong", assembly.Files{Transformer: vae, T5: clip}, nil, "holds CLIP, not T5: --t5 wants another file"},
+		{"none that paints", assembly.Files{VAE: vae}, nil, "the model has no transformer: give it with --model or --transformer"},
+		{"not whole", assembly.Files{Model: transformer, VAE: vae}, nil, "it lacks CLIP-L (--clip-l FILE), T5 (--t5 FILE): give them"},
+		{"no tokenizers", assembly.Files{Model: transformer, VAE: vae, CLIPL: clip, T5: t5}, lend(t.TempDir()), "single files hold no tokenizers, and tokenizer, tokenizer_2 are not in "},
+		{"CLIP-G for FLUX.1", assembly.Files{Model: transformer, CLIPG: clip}, lend(flux), "FLUX.1 does not read CLIP-G: leave it out"},
+		{"two families", assembly.Files{Model: transformer}, lend(sd3), "is a transformer of FLUX.1, but the rest is of Stable Diffusion 3: give parts of one model"},
+	} {
+		m, err := assembly.Read(c.files)
+		if err == nil {
+			_, _, err = m.Folder(assembly.Lender{Folder: c.base})
+		}
+		var e *checkpoint.Error
+		if !errors.As(err, &e) || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: error %v, want one that says %q", c.name, err, c.want)
 		}
 	}
 }

@@ -31,8 +31,8 @@ func withIdentity(c checkpoint.Weights) checkpoint.Weights {
 		like.Type, one = "F32", ones["F32"]
 	}
 	width := 0
-	if len(like.Shape) > 0 { // what is missing is told when the encoder is opened
-		width = like.Shape[0]
+	if s := like.Shape; len(s) == 2 && s[0] == s[1] { // else the encoder is refused when it is opened
+		width = s[0]
 	}
 	p.identity = checkpoint.Raw{Shape: []int{width, width}, Type: like.Type, Bytes: make([]byte, width*width*len(one))}
 	for i := range width {

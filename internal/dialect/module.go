@@ -50,7 +50,7 @@ func (m Module) Cut(raw checkpoint.Raw, width int) ([]checkpoint.Raw, error) {
 		return []checkpoint.Raw{raw}, err
 	}
 	last := len(m.Parts) - 1
-	if width <= 0 || len(raw.Shape) == 0 || raw.Shape[0] <= last*width {
+	if width <= 0 || len(raw.Shape) == 0 || (raw.Shape[0]-1)/last < width { // a file's sizes may overflow a product
 		return nil, fmt.Errorf("a tensor of shape %v does not hold the rows of %s, %d each", raw.Shape, strings.Join(m.Parts, ", "), width)
 	}
 	out := make([]checkpoint.Raw, len(m.Parts))

@@ -1,6 +1,7 @@
 package dialect_test
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -82,6 +83,12 @@ func TestCutRefuses(t *testing.T) {
 		if _, err := qkv.Cut(checkpoint.Raw{Shape: shape}, 4); err == nil || !strings.Contains(err.Error(), "attn.to_k") {
 			t.Errorf("%v: error %v", shape, err)
 		}
+	}
+	if _, err := qkv.Cut(checkpoint.Raw{Shape: []int{0}}, math.MaxInt); err == nil {
+		t.Error("no rows were cut in parts of very many")
+	}
+	if parts, err := qkv.Cut(checkpoint.Raw{Shape: []int{9}}, 4); err != nil || parts[2].Shape[0] != 1 {
+		t.Errorf("a last part of one row: %v (%v)", parts, err)
 	}
 	if _, err := qkv.Cut(checkpoint.Raw{Shape: []int{12, 4}}, 0); err == nil {
 		t.Error("rows of no width were cut")

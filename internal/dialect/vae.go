@@ -2,10 +2,14 @@ package dialect
 
 import "fmt"
 
+// What no VAE has more of, so that no file makes a table of its square.
+const mostSizes, mostResiduals = 8, 16
+
 // ldmVAE is the names of latent diffusion's autoencoder, in which so many
 // sizes each have up to so many residual blocks. Its decoder counts its sizes
 // from the picture, diffusers' from the latents.
 func ldmVAE(sizes, residuals int) Table {
+	sizes, residuals = min(sizes, mostSizes), min(residuals, mostResiduals)
 	t := Table{}
 	for _, half := range []string{"encoder.", "decoder."} {
 		ldmOutside.into(t, half, half)
