@@ -1,9 +1,11 @@
 package assembly
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
 	"math"
 	"slices"
+	"time"
 
 	"taca/internal/checkpoint"
 )
@@ -46,6 +48,12 @@ var ones = map[string][]byte{
 	"F32":  binary.LittleEndian.AppendUint32(nil, math.Float32bits(1)),
 	"BF16": binary.LittleEndian.AppendUint16(nil, uint16(math.Float32bits(1)>>16)),
 	"F16":  binary.LittleEndian.AppendUint16(nil, 0x3c00),
+}
+
+// Fingerprint is not the file's, which may also be used as it is.
+func (p *projected) Fingerprint(now time.Time) ([sha256.Size]byte, bool) {
+	sum, ok := p.Weights.Fingerprint(now)
+	return sha256.Sum256(append(sum[:], projection...)), ok
 }
 
 // Tensor implements checkpoint.Source.
