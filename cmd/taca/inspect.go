@@ -50,8 +50,8 @@ func newInspectCommand(a *app) *cobra.Command {
 type contents struct {
 	Path     string            `json:"path"`
 	Kind     string            `json:"kind"`
-	Remark   string            `json:"remark,omitempty"` // why it is no model
 	Parts    []part            `json:"parts,omitempty"`
+	Refused  string            `json:"refused,omitempty"` // why taca cannot use it
 	Metadata map[string]string `json:"metadata,omitempty"`
 }
 
@@ -132,9 +132,6 @@ func survey(name string, s checkpoint.Source, all bool) part {
 func (c *contents) print(to io.Writer) error {
 	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "%s: %s\n", c.Path, c.Kind)
-	if c.Remark != "" {
-		fmt.Fprintln(w, c.Remark)
-	}
 	for _, p := range c.Parts {
 		var formats []string
 		for _, f := range slices.Sorted(maps.Keys(p.Formats)) {
@@ -144,6 +141,9 @@ func (c *contents) print(to io.Writer) error {
 		for _, t := range p.List {
 			fmt.Fprintf(w, "  %s\t%s\t%v\n", t.Name, t.Type, t.Shape)
 		}
+	}
+	if c.Refused != "" {
+		fmt.Fprintf(w, "not usable: %s\n", c.Refused)
 	}
 	for _, key := range slices.Sorted(maps.Keys(c.Metadata)) {
 		fmt.Fprintf(w, "%s: %s\n", key, c.Metadata[key])

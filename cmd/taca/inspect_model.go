@@ -14,7 +14,7 @@ func (c *contents) recognise(f *checkpoint.File, all bool) {
 	found, err := dialect.Read(f)
 	var unknown *checkpoint.Error
 	if errors.As(err, &unknown) {
-		c.Remark = unknown.Problem
+		c.Refused = unknown.Problem
 		return
 	}
 	c.Parts = nil

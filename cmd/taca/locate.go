@@ -23,19 +23,10 @@ func (a *app) find(s configs.Settings, planned bool) (*checkpoint.Folder, error)
 	if s.Parts.Any() || isFile(s.Model) {
 		return a.assemble(s, planned)
 	}
-	folder, err := locate(s.Model)
-	if err == nil || !planned {
-		return folder, err
+	if planned {
+		return planFolder(s.Model)
 	}
-	preset, ok, broken := configs.Find(s.Model)
-	if !ok || broken != nil {
-		return nil, err // locate's, which says as much
-	}
-	files, err := preset.FS()
-	if err != nil {
-		return nil, err
-	}
-	return checkpoint.NewFolder(files, preset.About+" (weights not on this machine, bf16 assumed)"), nil
+	return locate(s.Model)
 }
 
 // locate finds the folder of a model: a preset whose weights are on this
@@ -66,7 +57,7 @@ func locate(name string) (*checkpoint.Folder, error) {
 }
 
 // readModel reads the configuration of a folder that was looked for, as
-// find and openFolder do.
+// find, planFolder and openFolder do.
 func readModel(folder *checkpoint.Folder, err error) (*pipeline.Model, error) {
 	if err != nil {
 		return nil, err

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"taca/configs"
+	"taca/internal/checkpoint"
 	"taca/internal/pipeline"
 	"taca/internal/residency"
 	"taca/internal/tensor"
@@ -148,6 +149,24 @@ func (o *outlook) work(ctx context.Context, m *pipeline.Model, r pipeline.Reques
 	}
 	o.DType, o.Parts, o.Weights, o.Scratch, o.FLOPs = d.String(), plan, plan.Weights(), plan.Scratch(), plan.FLOPs()
 	return nil
+}
+
+// planFolder is the model's folder, or a preset's configuration where its
+// weights are not on this machine.
+func planFolder(name string) (*checkpoint.Folder, error) {
+	folder, err := locate(name)
+	if err == nil {
+		return folder, nil
+	}
+	preset, ok, broken := configs.Find(name)
+	if !ok || broken != nil {
+		return nil, err // locate's, which says as much
+	}
+	files, err := preset.FS()
+	if err != nil {
+		return nil, err
+	}
+	return checkpoint.NewFolder(files, preset.About+" (weights not on this machine, bf16 assumed)"), nil
 }
 
 func (o outlook) print(a *app) error {
