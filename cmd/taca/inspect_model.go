@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"strings"
 
 	"taca/internal/checkpoint"
 	"taca/internal/dialect"
@@ -18,14 +17,12 @@ func (c *contents) recognise(f *checkpoint.File, all bool) {
 		return
 	}
 	c.Parts = nil
-	var kinds []string
 	for _, component := range found {
 		p := survey(string(component.Kind), component.Stored, all)
 		p.Dialect, p.Prefix = component.Dialect, component.Prefix
 		c.Parts = append(c.Parts, p)
-		kinds = append(kinds, p.Name)
+		c.Kind += ", " + p.Name
 	}
-	c.Kind = strings.Join(kinds, ", ")
 }
 
 // spelt says whose names a part's tensors have.
