@@ -41,6 +41,11 @@ func Read(file checkpoint.Source) ([]Component, error) {
 			problem.Path = file.String()
 			return nil, problem
 		}
+		twice := func(other Component) bool { return other.Kind == c.Kind }
+		if i := slices.IndexFunc(parts, twice); i >= 0 {
+			return nil, &checkpoint.Error{Path: file.String(), Problem: fmt.Sprintf("holds a %s twice, under %q and under %q", c.Kind, parts[i].Prefix, c.Prefix),
+				Hint: "keep one of them"}
+		}
 		parts = append(parts, c)
 	}
 	strangers = append(strangers, shared[len(found)].names...)

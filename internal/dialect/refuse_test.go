@@ -2,6 +2,7 @@ package dialect_test
 
 import (
 	"errors"
+	"maps"
 	"strings"
 	"testing"
 
@@ -69,6 +70,7 @@ func TestRefusals(t *testing.T) {
 		{"a gap", edit(flux, func(n string) string { return strings.Replace(n, "double_blocks.1.", "double_blocks.2.", 1) }), "tensors that belong to none: double_blocks.2."},
 		{"strangers beside parts", edit(whole, same).add("text_encoders.llama.x", 1), "holds a FLUX.1 transformer, VAE, CLIP-L, T5, and 1 tensors that belong to none: text_encoders.llama.x"},
 		{"twice", edit(flux, same).add("double_blocks.0.img_attn.norm.query_norm.weight", 8), "1 tensors that belong to none: double_blocks.0.img_attn.norm.query_norm.weight"},
+		{"two transformers", both(edit(flux, same), edit(flux, func(n string) string { return "transformer." + n })), `holds a FLUX.1 transformer twice, under "" and under "transformer."`},
 		{"too few rows", edit(flux, same).add("single_blocks.0.linear1.weight", 40, 16), "1 tensors are not what their names say: single_blocks.0.linear1.weight: a tensor of shape [40 16] does not hold"},
 		{"a weight is missing", edit(flux, without("double_blocks.1.txt_attn.qkv.weight")), "not what their names say: double_blocks.1.txt_attn.qkv.bias"},
 		{"odd halves", edit(sd3, same).add("diffusion_model.final_layer.adaLN_modulation.1.bias", 31), "not what their names say: diffusion_model.final_layer.adaLN_modulation.1.bias: a tensor of shape [31] has no two halves"},
@@ -80,6 +82,13 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("%s: error %v, want one that says %q", c.name, err, c.want)
 		}
 	}
+}
+
+// both is the tensors of two files in one.
+func both(a, b *edited) *edited {
+	a.names = append(a.names, b.names...)
+	maps.Copy(a.raws, b.raws)
+	return a
 }
 
 // TestPackedRows: formats of several numbers a byte are cut by rows, and not
