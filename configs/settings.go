@@ -16,6 +16,7 @@ import (
 // that several files can be laid over each other.
 type Settings struct {
 	Model     string   `yaml:"model"`
+	Parts     Parts    `yaml:",inline"`
 	Prompt    string   `yaml:"prompt"`
 	Negative  string   `yaml:"negative_prompt"`
 	Width     int      `yaml:"width"`
@@ -46,6 +47,20 @@ type Settings struct {
 
 	ConditioningCache string `yaml:"conditioning_cache"` // a folder, or off; none: the user's
 }
+
+// Parts are the files of a model's components, and the diffusers folder or
+// preset that lends what they do not hold.
+type Parts struct {
+	Transformer string `yaml:"transformer" json:"transformer,omitempty"`
+	VAE         string `yaml:"vae" json:"vae,omitempty"`
+	CLIPL       string `yaml:"clip_l" json:"clip_l,omitempty"`
+	CLIPG       string `yaml:"clip_g" json:"clip_g,omitempty"`
+	T5          string `yaml:"t5" json:"t5,omitempty"`
+	Base        string `yaml:"base" json:"base,omitempty"`
+}
+
+// Any reports whether any is given.
+func (p Parts) Any() bool { return p != Parts{} }
 
 // Defaults are the settings before any preset, file or flag. Zero sizes, steps
 // and lengths mean the model's own.

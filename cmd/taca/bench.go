@@ -88,10 +88,10 @@ func runBench(ctx context.Context, a *app, s configs.Settings, each time.Duratio
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
 	r := report{Device: b.Name()}
-	if s.Model == "" {
+	if s.Model == "" && !s.Parts.Any() {
 		err = r.verbs(ctx, b, s, each)
 	} else {
-		err = r.step(ctx, b, s, each)
+		err = r.step(ctx, a, b, s, each)
 	}
 	if err != nil {
 		return err
@@ -123,8 +123,8 @@ func (r *report) verbs(ctx context.Context, b tensor.Backend, s configs.Settings
 }
 
 // step measures one evaluation of a model's transformer.
-func (r *report) step(ctx context.Context, b tensor.Backend, s configs.Settings, each time.Duration) (err error) {
-	folder, err := locate(s.Model)
+func (r *report) step(ctx context.Context, a *app, b tensor.Backend, s configs.Settings, each time.Duration) (err error) {
+	folder, err := a.find(s, false)
 	m, err := readModelIn(s.Weights, folder, err)
 	if err != nil {
 		return err

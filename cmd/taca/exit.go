@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"syscall"
 
 	"taca/internal/checkpoint"
@@ -101,5 +102,5 @@ func message(ctx context.Context, err error) string {
 	if errors.As(context.Cause(ctx), &sig) {
 		return "interrupted; nothing half-written is left"
 	}
-	return err.Error()
+	return strings.ReplaceAll(err.Error(), "\n", "; ") // of several that were joined
 }

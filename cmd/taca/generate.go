@@ -138,7 +138,7 @@ func (f *settingFlags) read(c *cobra.Command, a *app, opts *generateOptions) (co
 
 // printSchedule tells the steps of the run that would be.
 func (g *generation) printSchedule() error {
-	folder, err := planFolder(g.settings.Model)
+	folder, err := g.app.find(g.settings, true)
 	m, err := readModelIn(g.settings.Weights, folder, err)
 	if err != nil {
 		return err

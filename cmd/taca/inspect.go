@@ -51,12 +51,15 @@ type contents struct {
 	Path     string            `json:"path"`
 	Kind     string            `json:"kind"`
 	Parts    []part            `json:"parts,omitempty"`
+	Refused  string            `json:"refused,omitempty"` // why taca cannot use it
 	Metadata map[string]string `json:"metadata,omitempty"`
 }
 
 // part is one component of a folder, or a file.
 type part struct {
 	Name       string         `json:"name"`
+	Dialect    string         `json:"dialect,omitempty"` // of the tensors' names
+	Prefix     string         `json:"prefix,omitempty"`  // of the tensors' names
 	Tensors    int            `json:"tensors"`
 	Parameters int            `json:"parameters"`
 	Bytes      int            `json:"bytes"`
@@ -92,6 +95,8 @@ func inspect(path string, all bool) (*contents, error) {
 	found := &contents{Path: path, Kind: "safetensors", Metadata: f.Metadata(), Parts: []part{survey(filepath.Base(path), f, all)}}
 	if kind, ok := lora.Kind(f.Names()); ok {
 		found.Kind = "LoRA, " + kind
+	} else {
+		found.recognise(f, all)
 	}
 	return found, nil
 }
@@ -132,10 +137,13 @@ func (c *contents) print(to io.Writer) error {
 		for _, f := range slices.Sorted(maps.Keys(p.Formats)) {
 			formats = append(formats, fmt.Sprintf("%d %s", p.Formats[f], f))
 		}
-		fmt.Fprintf(w, "%s\t%d tensors\t%.3f M parameters\t%s\t%s\n", p.Name, p.Tensors, float64(p.Parameters)/1e6, residency.Text(p.Bytes), strings.Join(formats, ", "))
+		fmt.Fprintf(w, "%s\t%d tensors\t%.3f M parameters\t%s\t%s%s\n", p.Name, p.Tensors, float64(p.Parameters)/1e6, residency.Text(p.Bytes), strings.Join(formats, ", "), p.spelt())
 		for _, t := range p.List {
 			fmt.Fprintf(w, "  %s\t%s\t%v\n", t.Name, t.Type, t.Shape)
 		}
+	}
+	if c.Refused != "" {
+		fmt.Fprintf(w, "not usable: %s\n", c.Refused)
 	}
 	for _, key := range slices.Sorted(maps.Keys(c.Metadata)) {
 		fmt.Fprintf(w, "%s: %s\n", key, c.Metadata[key])

@@ -17,25 +17,33 @@ import (
 // demoPreset is the preset of the embedded model.
 const demoPreset = "demo"
 
-// locate finds the folder that --model names: a preset whose weights are on
-// this machine, or a diffusers folder.
+// find is the model that the settings name. A model that is only planned needs
+// neither weights nor tokenizers.
+func (a *app) find(s configs.Settings, planned bool) (*checkpoint.Folder, error) {
+	if s.Parts.Any() || isFile(s.Model) {
+		return a.assemble(s, planned)
+	}
+	if planned {
+		return planFolder(s.Model)
+	}
+	return locate(s.Model)
+}
+
+// locate finds the folder of a model: a preset whose weights are on this
+// machine, or a diffusers folder.
 func locate(name string) (*checkpoint.Folder, error) {
 	if name == "" || name == demoPreset {
 		return demo.Folder(), nil
 	}
-	info, err := os.Stat(name)
-	if err == nil && info.IsDir() {
+	if info, err := os.Stat(name); err == nil && info.IsDir() {
 		return openFolder(name)
-	}
-	if err == nil {
-		return nil, modelError{fmt.Errorf("model %s is a file: give the diffusers folder that holds model_index.json", name)}
 	}
 	preset, ok, err := configs.Find(name)
 	if err != nil {
 		return nil, err
 	}
 	if !ok {
-		return nil, modelError{fmt.Errorf("model %s: no such folder, and no preset of that name; presets are %s",
+		return nil, modelError{fmt.Errorf("model %s: no such folder or file, and no preset of that name; presets are %s",
 			name, strings.Join(configs.Names(), ", "))}
 	}
 	places := candidates(preset)
@@ -49,7 +57,7 @@ func locate(name string) (*checkpoint.Folder, error) {
 }
 
 // readModel reads the configuration of a folder that was looked for, as
-// locate, planFolder and openFolder do.
+// find, planFolder and openFolder do.
 func readModel(folder *checkpoint.Folder, err error) (*pipeline.Model, error) {
 	if err != nil {
 		return nil, err

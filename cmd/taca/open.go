@@ -28,11 +28,7 @@ func (g *generation) open(ctx context.Context) error {
 
 // prepare reads the model's configuration and opens the device.
 func (g *generation) prepare() error {
-	find := locate
-	if g.planned {
-		find = planFolder
-	}
-	folder, err := find(g.settings.Model)
+	folder, err := g.app.find(g.settings, g.planned)
 	m, err := readModelIn(g.settings.Weights, folder, err)
 	if err != nil {
 		return err
@@ -62,7 +58,7 @@ func (g *generation) prepare() error {
 		}
 		g.backend = g.trace
 	}
-	g.record = record{Program: "taca " + version(), Model: lasting(g.settings.Model), Class: m.Class, Request: r, LoRAs: slices.Clone(g.loras),
+	g.record = record{Program: "taca " + version(), Model: lasting(g.settings.Model), Parts: lastingParts(g.settings.Parts), Class: m.Class, Request: r, LoRAs: slices.Clone(g.loras),
 		DType: strings.ToLower(g.dtype.String()), Weights: g.settings.Weights, Backend: g.backend.Name()}
 	g.record.Start = lasting(g.opts.latentsIn)
 	for i := range g.record.LoRAs {

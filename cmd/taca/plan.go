@@ -66,7 +66,7 @@ type outlook struct {
 }
 
 func runPlan(ctx context.Context, a *app, s configs.Settings, vram int, asJSON bool) error {
-	folder, err := planFolder(s.Model)
+	folder, err := a.find(s, true)
 	m, err := readModelIn(s.Weights, folder, err)
 	if err != nil {
 		return err

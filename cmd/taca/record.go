@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"taca/configs"
 	"taca/internal/picture"
@@ -17,9 +18,10 @@ const recordKey = "taca"
 
 // record is all that made a picture; taca generate --from reads it back.
 type record struct {
-	Program string `json:"program"` // "taca VERSION"
-	Model   string `json:"model"`   // as --model takes it; empty for the embedded model
-	Class   string `json:"class"`
+	Program string        `json:"program"` // "taca VERSION"
+	Model   string        `json:"model"`   // as --model takes it; empty for the embedded model
+	Parts   configs.Parts `json:"parts,omitzero"`
+	Class   string        `json:"class"`
 	pipeline.Request
 	LoRAs   []pipeline.LoRA `json:"loras,omitempty"`
 	Start   string          `json:"latents_in,omitempty"` // the file that replaced the noise
@@ -31,7 +33,7 @@ type record struct {
 
 // apply lays the record over settings.
 func (r *record) apply(s *configs.Settings) {
-	s.Model, s.Prompt, s.Negative = r.Model, r.Prompt, r.Negative
+	s.Model, s.Parts, s.Prompt, s.Negative = r.Model, r.Parts, r.Prompt, r.Negative
 	s.Width, s.Height, s.Steps, s.MaxLength = r.Width, r.Height, r.Steps, r.MaxLength
 	s.Guidance, s.TrueCFG, s.Seed, s.DType = r.Guidance, r.TrueCFG, r.Seed, r.DType
 	s.Cache = r.Cache
@@ -94,11 +96,12 @@ func (r *record) remarks(embedded, classifierFree float32) ([]picture.Text, erro
 	}, nil
 }
 
+// modelName is the model with the files of its parts, as flags give them.
 func (r *record) modelName() string {
-	if r.Model == "" {
+	if r.Model == "" && !r.Parts.Any() {
 		return demoPreset
 	}
-	return r.Model
+	return strings.TrimSpace(r.Model + partsText(r.Parts))
 }
 
 // readRecord reads how a picture was made.

@@ -42,6 +42,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"fails":    fails,
 			"model":    putModel,
+			"single":   putSingle,
 			"cut":      cut,
 			"patch":    patch,
 			"replace":  replace,

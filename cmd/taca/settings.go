@@ -43,8 +43,9 @@ func (f *settingFlags) model(c *cobra.Command) {
 func (f *settingFlags) folder(c *cobra.Command) {
 	fl := c.Flags()
 	flag(f, "model", func(s *configs.Settings) *string { return &s.Model }, func(p *string) {
-		fl.StringVarP(p, "model", "m", "", "diffusers `folder`, or preset: "+strings.Join(configs.Names(), ", ")+" (default: the embedded model)")
+		fl.StringVarP(p, "model", "m", "", "diffusers `folder`, single file of any dialect, or preset: "+strings.Join(configs.Names(), ", ")+" (default: the embedded model)")
 	})
+	f.parts(c)
 }
 
 // device registers the flags that say where a model runs.
@@ -224,7 +225,7 @@ func (f *settingFlags) resolve(c *cobra.Command, from sources) (configs.Settings
 		return s, err
 	}
 	name := s.Model
-	if name == "" {
+	if name == "" && !s.Parts.Any() {
 		name = demoPreset
 	}
 	preset, ok, err := configs.Find(name)

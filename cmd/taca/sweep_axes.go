@@ -152,7 +152,7 @@ func (w *sweeping) adapterStates(flag string) []string {
 func (w *sweeping) fill(x axes, prompts []sweep.Prompt, states []string) error {
 	r := w.record
 	g := sweep.Grid{Prompts: prompts, Common: sweep.Common{
-		Program: r.Program, Model: r.Model, Class: r.Class, Width: r.Width, Height: r.Height, TrueCFG: r.TrueCFG, MaxLength: r.MaxLength,
+		Program: r.Program, Model: strings.TrimSpace(r.Model + partsText(r.Parts)), Class: r.Class, Width: r.Width, Height: r.Height, TrueCFG: r.TrueCFG, MaxLength: r.MaxLength,
 		Shape: r.TACA.Shape, Blocks: w.settings.GammaBlocks, Cache: r.Cache, DType: r.DType, Weights: r.Weights,
 	}}
 	var err error

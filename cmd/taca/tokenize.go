@@ -30,7 +30,7 @@ func newTokenizeCommand(a *app) *cobra.Command {
 }
 
 func runTokenize(a *app, name string, maxLength int, asJSON bool, text string) error {
-	m, err := readModel(locate(name))
+	m, err := readModel(a.find(configs.Settings{Model: name}, false))
 	if err != nil {
 		return err
 	}

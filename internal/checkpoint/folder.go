@@ -12,12 +12,19 @@ import (
 )
 
 // Folder is a model directory: on disk, where its weights are mapped, or in a
-// file system inside the program, where they are read.
+// file system inside the program, where they are read. The weights of its
+// components may also lie in files elsewhere.
 type Folder struct {
 	files fs.FS
 	disk  string // the directory; empty for a file system inside the program
 	name  string // for messages
+	parts Parts
+	part  func() (Weights, error) // of the component that the folder is
 }
+
+// Parts opens the weights of components that lie in files elsewhere, by the
+// components' names.
+type Parts map[string]func() (Weights, error)
 
 // OpenFolder is the directory at p. Errors are *Error.
 func OpenFolder(p string) (*Folder, error) {
@@ -34,13 +41,19 @@ func OpenFolder(p string) (*Folder, error) {
 // NewFolder is a file system as a model folder; name is for messages.
 func NewFolder(files fs.FS, name string) *Folder { return &Folder{files: files, name: name} }
 
+// Assemble is a folder whose weights are all in parts; files is the rest of it,
+// name is for messages.
+func Assemble(files fs.FS, name string, parts Parts) *Folder {
+	return &Folder{files: files, name: name, parts: parts}
+}
+
 // Sub is the subfolder called name, whether it exists or not.
 func (f *Folder) Sub(name string) *Folder {
 	sub, err := fs.Sub(f.files, name)
 	if err != nil {
 		panic(err) // name comes from the program and is a valid path
 	}
-	out := &Folder{files: sub, name: path.Join(f.name, name)}
+	out := &Folder{files: sub, name: path.Join(f.name, name), part: f.parts[name]}
 	if f.disk != "" {
 		out.disk = filepath.Join(f.disk, name)
 	}
@@ -48,7 +61,10 @@ func (f *Folder) Sub(name string) *Folder {
 }
 
 // OnDisk reports whether weights are mapped from files.
-func (f *Folder) OnDisk() bool { return f.disk != "" }
+func (f *Folder) OnDisk() bool { return f.disk != "" || f.parts != nil }
+
+// Elsewhere reports whether the weights of a component lie outside the folder.
+func (f *Folder) Elsewhere(component string) bool { return f.parts[component] != nil }
 
 // FS is the folder's files.
 func (f *Folder) FS() fs.FS { return f.files }

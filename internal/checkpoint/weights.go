@@ -1,12 +1,34 @@
 package checkpoint
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"maps"
 	"path"
 	"slices"
+	"time"
 )
+
+// Weights is the tensors of a component, mapped until Close.
+type Weights interface {
+	Source
+	// Fingerprint changes when the content of the files does. It is false where
+	// that cannot be promised.
+	Fingerprint(now time.Time) (sum [sha256.Size]byte, ok bool)
+	// Close unmaps the files. Windows of them must not be used afterwards.
+	Close() error
+}
+
+// Open opens one file of weights. Errors are *Error.
+func Open(path string) (Weights, error) {
+	f, err := OpenFile(path)
+	if err != nil {
+		return nil, err
+	}
+	s := &Set{name: path, home: map[string]*File{}}
+	return s, s.take(f)
+}
 
 // Set is several files as one Source: the shards of a component.
 type Set struct {
@@ -21,6 +43,9 @@ var variants = []string{"", ".fp16", ".bf16"}
 
 // HasWeights reports whether Weights would find a file to open.
 func (f *Folder) HasWeights(stem string) bool {
+	if f.part != nil {
+		return true
+	}
 	_, _, ok := f.find(stem)
 	return ok
 }
@@ -42,8 +67,12 @@ func (f *Folder) find(stem string) (name string, sharded, ok bool) {
 
 // Weights opens the safetensors of a component's folder: stem.safetensors, or
 // the shards that stem.safetensors.index.json names; "diffusion_pytorch_model"
-// for transformers and VAEs, "model" for text encoders. Errors are *Error.
-func (f *Folder) Weights(stem string) (*Set, error) {
+// for transformers and VAEs, "model" for text encoders; or what lies elsewhere.
+// Errors are *Error.
+func (f *Folder) Weights(stem string) (Weights, error) {
+	if f.part != nil {
+		return f.part()
+	}
 	name, sharded, ok := f.find(stem)
 	if !ok {
 		return nil, &Error{Path: f.name, Problem: fmt.Sprintf("holds neither %s.safetensors nor %s.safetensors.index.json", stem, stem),
@@ -83,6 +112,11 @@ func (s *Set) add(f *Folder, name string) error {
 	if err != nil {
 		return err
 	}
+	return s.take(file)
+}
+
+// take gives the set an open file.
+func (s *Set) take(file *File) error {
 	s.files = append(s.files, file)
 	for _, t := range file.Names() {
 		if other, twice := s.home[t]; twice {

@@ -59,7 +59,7 @@ func (p *Pipeline) key(ids [][]int32) (conditioning.Key, bool) {
 // used as their files hold them, or where the files cannot be trusted to tell.
 func (w *weights) fingerprint(component string) ([]byte, bool) {
 	s, err := w.component(component)
-	stored, ok := s.(*checkpoint.Set)
+	stored, ok := s.(checkpoint.Weights)
 	if err != nil || !ok {
 		return nil, false
 	}

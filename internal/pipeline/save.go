@@ -16,8 +16,9 @@ import (
 
 // Save writes the model to a new folder, the transformer's weights converted as
 // Convert says, and returns how many bytes they took and take. All other files
-// are copied. After an error, or where ctx ends, nothing is left behind; a
-// folder that exists is fs.ErrExist.
+// are copied, and weights that lie elsewhere are written as diffusers would.
+// After an error, or where ctx ends, nothing is left behind; a folder that
+// exists is fs.ErrExist.
 func (m *Model) Save(ctx context.Context, dir string) (before, after int, err error) {
 	if _, err := os.Lstat(dir); err == nil {
 		return 0, 0, fmt.Errorf("write %s: %w", dir, fs.ErrExist)
@@ -27,7 +28,7 @@ func (m *Model) Save(ctx context.Context, dir string) (before, after int, err er
 		return 0, 0, err
 	}
 	if err = m.copyFiles(ctx, partial); err == nil {
-		before, after, err = m.saveTransformer(ctx, filepath.Join(partial, "transformer"))
+		before, after, err = m.saveWeights(ctx, partial)
 	}
 	if err == nil {
 		err = os.Rename(partial, dir)
@@ -63,15 +64,33 @@ func (m *Model) copyFiles(ctx context.Context, dir string) error {
 	})
 }
 
-// saveTransformer writes one file, a tensor at a time.
-func (m *Model) saveTransformer(ctx context.Context, dir string) (before, after int, err error) {
+// saveWeights writes the weights that copyFiles does not copy, and counts those
+// of the transformer.
+func (m *Model) saveWeights(ctx context.Context, dir string) (before, after int, err error) {
 	w := m.newWeights()
-	defer w.close()
-	stored, err := w.stored("transformer")
+	defer func() { err = errors.Join(err, w.close()) }()
+	for _, name := range m.parts() {
+		if name != "transformer" && !m.folder.Elsewhere(name) {
+			continue
+		}
+		stored, written, err := w.save(ctx, name, filepath.Join(dir, name))
+		if err != nil {
+			return 0, 0, err
+		}
+		if name == "transformer" {
+			before, after = stored, written
+		}
+	}
+	return before, after, nil
+}
+
+// save writes one component as one file, a tensor at a time.
+func (w *weights) save(ctx context.Context, component, dir string) (before, after int, err error) {
+	stored, err := w.stored(component)
 	if err != nil {
 		return 0, 0, err
 	}
-	converted, err := w.component("transformer")
+	converted, err := w.component(component)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -79,11 +98,11 @@ func (m *Model) saveTransformer(ctx context.Context, dir string) (before, after 
 		raw, _ := stored.Tensor(name)
 		before += len(raw.Bytes)
 	}
-	shapes, err := w.shapes("transformer")
+	shapes, err := w.shapes(component)
 	if err != nil {
 		return 0, 0, err
 	}
-	path := filepath.Join(dir, stem("transformer")+".safetensors")
+	path := filepath.Join(dir, stem(component)+".safetensors")
 	err = atomicfile.Write(path, func(out io.Writer) error {
 		after, err = checkpoint.WriteSource(out, shapes, func(name string) ([]byte, error) {
 			raw, _ := converted.Tensor(name)

@@ -13,11 +13,11 @@ import (
 type weights struct {
 	folder  *checkpoint.Folder
 	convert *tensor.DType // what the transformer's become, or nil
-	open    map[string]*checkpoint.Set
+	open    map[string]checkpoint.Weights
 }
 
 func (m *Model) newWeights() *weights {
-	return &weights{folder: m.folder, convert: m.convert, open: map[string]*checkpoint.Set{}}
+	return &weights{folder: m.folder, convert: m.convert, open: map[string]checkpoint.Weights{}}
 }
 
 // component maps one component's safetensors; a second call gives the same

@@ -28,6 +28,8 @@ var mayImport = map[string][]string{
 	"internal/ram":               {},
 	"internal/checkpoint":        {"internal/tensor", "internal/atomicfile", "internal/mapping"},
 	"internal/conditioning":      {"internal/atomicfile", "internal/checkpoint"},
+	"internal/dialect":           {"internal/checkpoint"},
+	"internal/assembly":          {"internal/checkpoint", "internal/dialect", "configs"},
 	"internal/quantise":          {"internal/tensor", "internal/checkpoint"},
 	"internal/trace":             {"internal/tensor", "internal/checkpoint"},
 	"internal/model":             {"internal/tensor"},
@@ -54,6 +56,8 @@ var mayImport = map[string][]string{
 		"internal/model", "internal/model/", "internal/lora", "internal/sampler", "internal/quantise", "internal/atomicfile",
 		"internal/conditioning", "internal/attention",
 	},
+	"internal/dialect/dialecttest": {"internal/checkpoint", "internal/dialect"},
+
 	"configs":  {},
 	"cmd/taca": {"internal/", "configs", "internal/tensor/opstest"}, // the last for selftest
 }
@@ -68,7 +72,7 @@ var (
 )
 
 // testPackages may be imported by tests, and by each other.
-var testPackages = []string{"internal/tensor/opstest", "internal/model/modeltest", "internal/model/encodertest"}
+var testPackages = []string{"internal/tensor/opstest", "internal/model/modeltest", "internal/model/encodertest", "internal/dialect/dialecttest"}
 
 // devices are the packages that hold C: everybody else speaks tensor.Ops.
 var devices = []string{"internal/cpu", "internal/cuda", "internal/cuda/driver"}

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"taca/internal/checkpoint"
+	"taca/internal/demo"
+	"taca/internal/dialect"
+	"taca/internal/dialect/dialecttest"
+)
+
+// single FILE PART...: parts of the embedded model in one file: transformer,
+// vae, clip and t5, in the names of whole pipelines where there are several.
+func putSingle(ts *testscript.TestScript, _ bool, args []string) {
+	inside := func(prefix string) string {
+		if len(args) == 2 {
+			return ""
+		}
+		return prefix
+	}
+	var all []checkpoint.Tensor
+	for _, part := range args[1:] {
+		switch part {
+		case "transformer":
+			s := stored(ts, "transformer", "diffusion_pytorch_model")
+			all = append(all, dialecttest.Original(s, dialect.FLUX(blocks(s, "transformer_blocks."), blocks(s, "single_transformer_blocks.")), inside("model.diffusion_model."))...)
+		case "vae":
+			s := stored(ts, "vae", "diffusion_pytorch_model")
+			all = append(all, dialecttest.LDM(s, blocks(s, "decoder.up_blocks."), inside("vae."))...)
+		case "clip":
+			all = append(all, dialecttest.Tensors(stored(ts, "text_encoder", "model"), inside("text_encoders.clip_l.transformer."))...)
+		case "t5":
+			all = append(all, dialecttest.Tensors(stored(ts, "text_encoder_2", "model"), inside("text_encoders.t5xxl.transformer."))...)
+		default: // the name of a tensor
+			all = append(all, checkpoint.FromFloats(part, []int{4, 4}, make([]float32, 16)))
+		}
+	}
+	ts.Check(checkpoint.Write(ts.MkAbs(args[0]), all, nil))
+}
+
+// stored is a component's weights in the embedded model.
+func stored(ts *testscript.TestScript, component, stem string) checkpoint.Source {
+	s, err := demo.Folder().Sub(component).Weights(stem)
+	ts.Check(err)
+	return s
+}
+
+// blocks is how many a prefix numbers.
+func blocks(s checkpoint.Source, prefix string) int {
+	var seen []string
+	for _, name := range s.Names() {
+		if rest, ok := strings.CutPrefix(name, prefix); ok {
+			seen = append(seen, strings.Split(rest, ".")[0])
+		}
+	}
+	slices.Sort(seen)
+	return len(slices.Compact(seen))
+}

@@ -1,0 +1,117 @@
+package assembly
+
+import (
+	"compress/gzip"
+	"encoding/json"
+	"maps"
+	"os"
+	"slices"
+	"testing"
+
+	"taca/configs"
+	"taca/internal/checkpoint"
+	"taca/internal/dialect"
+)
+
+// shapesAlone are the names and shapes of a file.
+type shapesAlone map[string][]int
+
+func (s shapesAlone) Names() []string { return slices.Sorted(maps.Keys(s)) }
+func (s shapesAlone) String() string  { return "published.safetensors" }
+func (s shapesAlone) Tensor(name string) (checkpoint.Raw, bool) {
+	shape, ok := s[name]
+	return checkpoint.Raw{Shape: shape, Type: "BF16"}, ok
+}
+
+// published are the files of the published models: scripts/golden/dialects.py.
+func published(t *testing.T) map[string]shapesAlone {
+	t.Helper()
+	f, err := os.Open("testdata/published.json.gz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	text, err := gzip.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var files map[string]shapesAlone
+	if err := json.NewDecoder(text).Decode(&files); err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+// TestShapesOfPublishedModels: from the shapes of a published model's single
+// file follows the config.json of its folder, as far as the preset has it, and
+// the kind of each component.
+func TestShapesOfPublishedModels(t *testing.T) {
+	files := published(t)
+	for _, c := range []struct {
+		file    string
+		tensors int
+		kind    dialect.Kind
+		preset  string
+		part    string
+	}{
+		{"flux-dev", 780, dialect.FLUXTransformer, "flux-dev", "transformer"},
+		{"flux-schnell", 776, dialect.FLUXTransformer, "flux-schnell", "transformer"},
+		{"sd35-medium", 665 + 244, dialect.SD3Transformer, "sd35-medium", "transformer"},
+		{"sd35-large", 923 + 244, dialect.SD3Transformer, "sd35-large", "transformer"},
+		{"sd35-large", 923 + 244, dialect.VAE, "sd35-large", "vae"},
+		{"ae", 244, dialect.VAE, "flux-dev", "vae"},
+		{"clip_l", 197, dialect.CLIPL, "sd35-large", "text_encoder"},
+		{"clip_l", 197, dialect.CLIPL, "flux-dev", "text_encoder"},
+		{"clip_g", 389, dialect.CLIPG, "sd35-large", "text_encoder_2"},
+		{"t5xxl", 220, dialect.T5, "sd35-large", "text_encoder_3"},
+	} {
+		file := files[c.file]
+		if len(file) != c.tensors {
+			t.Errorf("%s: %d tensors, want %d", c.file, len(file), c.tensors)
+		}
+		parts, err := dialect.Read(file)
+		i := slices.IndexFunc(parts, func(p dialect.Component) bool { return p.Kind == c.kind })
+		if err != nil || i < 0 {
+			t.Errorf("%s holds no %s: %v", c.file, c.kind, err)
+			continue
+		}
+		preset, _, err := configs.Find(c.preset)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := presetSettings(preset, c.part+"/config.json")
+		if err != nil || len(want) == 0 {
+			t.Fatalf("%s has no %s: %v", c.preset, c.part, err)
+		}
+		d := derive(parts[i])
+		got := maps.Clone(d.told)
+		maps.Copy(got, d.assumed)
+		held := 0
+		for key, value := range got {
+			if theirs, says := want[key]; says && !same(theirs, value) {
+				t.Errorf("%s, %s: %s is %v, the preset says %v", c.file, c.kind, key, value, theirs)
+			} else if says {
+				held++
+			}
+		}
+		if held < 7 {
+			t.Errorf("%s, %s: %d settings are the preset's, want at least 7", c.file, c.kind, held)
+		}
+	}
+}
+
+// TestRelatives: the preset of a file is found by its shapes.
+func TestRelatives(t *testing.T) {
+	files := published(t)
+	for _, name := range []string{"flux-dev", "flux-schnell", "sd35-medium", "sd35-large"} {
+		parts, err := dialect.Read(files[name])
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := &Model{family: familyWith(parts[0].Kind), derived: map[role]derived{transformer: derive(parts[0])}}
+		presets, err := m.Relatives()
+		if err != nil || len(presets) < 2 || presets[0].Name != name {
+			t.Errorf("%s: the nearest presets are %v (%v)", name, presets, err)
+		}
+	}
+}
