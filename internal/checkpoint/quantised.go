@@ -26,7 +26,7 @@ func (f *File) unpack() *Error {
 		if r.Type != "U8" || len(r.Shape) != 2 {
 			continue
 		}
-		cols, ok := d.QuantColumns(r.Shape[1])
+		cols, ok := d.RotatedColumns(r.Shape[1])
 		if !ok {
 			return problem("convert it again", "tensor %q has rows of %d bytes, which are no row of %v", name, r.Shape[1], d)
 		}
