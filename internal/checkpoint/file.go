@@ -1,7 +1,6 @@
 package checkpoint
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"errors"
 	"io/fs"
@@ -46,7 +45,7 @@ func OpenFile(path string) (*File, error) {
 // for messages.
 func OpenBytes(name string, data []byte) (*File, error) {
 	read := parse
-	if bytes.HasPrefix(data, []byte(gguf.Magic)) {
+	if isGGUF(data) {
 		read = parseGGUF
 	}
 	h, problem := read(data)
@@ -110,6 +109,14 @@ func (f *File) Names() []string { return f.names }
 
 // Metadata is the header's free text.
 func (f *File) Metadata() map[string]string { return f.metadata }
+
+// Kind is what the file is: "safetensors" or "GGUF".
+func (f *File) Kind() string {
+	if isGGUF(f.data) {
+		return gguf.Magic
+	}
+	return "safetensors"
+}
 
 // String is the file's path.
 func (f *File) String() string { return f.path }

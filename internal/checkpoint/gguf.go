@@ -1,10 +1,13 @@
 package checkpoint
 
 import (
+	"bytes"
 	"errors"
 
 	"taca/internal/gguf"
 )
+
+func isGGUF(data []byte) bool { return bytes.HasPrefix(data, []byte(gguf.Magic)) }
 
 // parseGGUF is parse of a GGUF file.
 func parseGGUF(data []byte) (*header, *Error) {

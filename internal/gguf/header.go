@@ -94,7 +94,10 @@ func (h *Header) pair(r *reader, shapes map[string][]int) {
 // tensor reads one tensor's entry.
 func (h *Header) tensor(r *reader, shapes map[string][]int, seen map[string]bool) {
 	t := Tensor{Name: r.name("a tensor's name")}
-	if seen[t.Name] {
+	switch {
+	case t.Name == "":
+		r.fail("its header has a tensor without a name")
+	case seen[t.Name]:
 		r.fail("its header names tensor %q twice", t.Name)
 	}
 	seen[t.Name] = true

@@ -28,6 +28,7 @@ var mayImport = map[string][]string{
 	"internal/ram":               {},
 	"internal/checkpoint":        {"internal/tensor", "internal/atomicfile", "internal/mapping", "internal/gguf"},
 	"internal/gguf":              {"internal/tensor"},
+	"internal/gguf/gguftest":     {"internal/tensor", "internal/gguf", "internal/checkpoint"},
 	"internal/conditioning":      {"internal/atomicfile", "internal/checkpoint"},
 	"internal/quantise":          {"internal/tensor", "internal/checkpoint"},
 	"internal/trace":             {"internal/tensor", "internal/checkpoint"},
@@ -69,7 +70,7 @@ var (
 )
 
 // testPackages may be imported by tests, and by each other.
-var testPackages = []string{"internal/tensor/opstest", "internal/model/modeltest", "internal/model/encodertest"}
+var testPackages = []string{"internal/tensor/opstest", "internal/model/modeltest", "internal/model/encodertest", "internal/gguf/gguftest"}
 
 // devices are the packages that hold C: everybody else speaks tensor.Ops.
 var devices = []string{"internal/cpu", "internal/cuda", "internal/cuda/driver"}
