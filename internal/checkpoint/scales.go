@@ -63,6 +63,9 @@ func scaleOf(name string, scale, weight Raw) (float32, *Error) {
 	if d, ok := tensor.ParseDType(weight.Type); !ok || d.Quantised() {
 		return 0, problem("get it in bf16 or fp8", "tensor %q scales weights of %s, which is not read", name, weight.Type)
 	}
+	if weight.Scale != 0 {
+		return 0, problem(downloadAgain, "tensor %q is a second scale of one weight", name)
+	}
 	if scale.Elements() != 1 {
 		return 0, problem("get it in bf16, or with one scale a tensor", "tensor %q holds %d scales of one weight, which are not read", name, scale.Elements())
 	}
