@@ -3,6 +3,7 @@ package gguf_test
 import (
 	"encoding/binary"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -101,7 +102,14 @@ func TestDefectsAreNamed(t *testing.T) {
 		{"overlap", overlap, `"b" overlaps the one before it by 32 bytes`},
 		{"alignment", gguftest.File(nil, map[string]string{"general.alignment": "7"}), "impossible general.alignment 7"},
 	} {
-		if _, err := gguf.Parse(c.data); err == nil && c.want != "" || err != nil && (c.want == "" || !strings.Contains(err.Error(), c.want)) {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := gguf.Parse(c.data)
+		runtime.ReadMemStats(&after)
+		if taken := after.TotalAlloc - before.TotalAlloc; taken > 1<<16 {
+			t.Errorf("%s: %d bytes allocated", c.what, taken)
+		}
+		if err == nil && c.want != "" || err != nil && (c.want == "" || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%s: error %v, want one that says %q", c.what, err, c.want)
 		}
 	}
@@ -111,6 +119,9 @@ func TestDefectsAreNamed(t *testing.T) {
 func FuzzGGUF(f *testing.F) {
 	f.Add(patch(nil))
 	f.Add(gguftest.File([]gguftest.Tensor{{Name: "q", Shape: []int{1, 256}, Type: "Q4_K", Bytes: make([]byte, 144)}}, map[string]string{"comfy.gguf.orig_shape.q": "x", "general.alignment": "32"}))
+	if data, err := os.ReadFile("testdata/formats.gguf"); err == nil {
+		f.Add(data)
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		h, err := gguf.Parse(data)
 		if err != nil {
