@@ -36,26 +36,32 @@ INLINE float half_at(const uint8_t *p) {
     return v_half(h);
 }
 
+// spread_bits makes a byte of each of 32 bits.
+INLINE void spread_bits(uint8_t *restrict to, const uint8_t *restrict b) {
+    for (int i = 0; i < 4; i++) {
+        const uint64_t ones = 0x0101010101010101, each = b[i] * ones & 0x8040201008040201; // byte j has bit j alone
+        const uint64_t bits = (each + 0x7f * ones) >> 7 & ones;
+        memcpy(to + 8 * i, &bits, sizeof bits);
+    }
+}
+
 // q_nibbles is Q4_0, Q4_1, Q5_0 and Q5_1: byte i has elements i and i+16, whose
 // fifth bits, where there are any, are bits i and i+16 of a word.
 INLINE void q_nibbles(float *restrict to, const uint8_t *restrict b, const int fifth, const int minimum) {
-    const float d = half_at(b), m = minimum ? half_at(b + 2) : 0;
-    const int zero = minimum ? 0 : fifth ? 16 : 8;
-    uint32_t high = 0;
+    const vec d = v_set(half_at(b)), least = v_set(minimum ? half_at(b + 2) : 0), zero = v_set(minimum ? 0 : fifth ? 16 : 8);
+    uint8_t high[32];
     b += minimum ? 4 : 2;
     if (fifth) {
-        memcpy(&high, b, sizeof high);
+        spread_bits(high, b);
         b += 4;
     }
-    for (int i = 0; i < 16; i++) {
-        int low = b[i] & 15, up = b[i] >> 4;
+    for (int i = 0; i < 32; i += LANES) {
+        vec q = v_bits(b + i % 16, i / 16 * 4, 15);
         if (fifth) {
-            low |= (int)(high >> i & 1) << 4;
-            up |= (int)(high >> (i + 16) & 1) << 4;
+            q = v_fma(v_set(16), v_bits(high + i, 0, 1), q);
         }
-        const float a = d * (float)(low - zero), c = d * (float)(up - zero);
-        to[i] = minimum ? a + m : a;
-        to[i + 16] = minimum ? c + m : c;
+        q = v_mul(d, v_sub(q, zero));
+        v_store(to + i, minimum ? v_add(q, least) : q);
     }
 }
 
@@ -70,30 +76,22 @@ INLINE void q8_0(float *restrict to, const uint8_t *restrict b) {
 // of it, at the same place of neighbouring bytes.
 
 INLINE void q2_k(float *restrict to, const uint8_t *restrict b, int p) {
-    const uint8_t *q = b + 16 + p / 4 * 32;
+    const uint8_t *q = b + 16 + p / 4 * 32, *scales = b + 2 * p;
     const float d = half_at(b + 80), least = half_at(b + 82);
-    const int shift = p % 4 * 2;
-    for (int g = 0; g < 32; g += 16) {
-        const uint8_t scale = b[2 * p + g / 16];
-        const float by = d * (float)(scale & 15), less = least * (float)(scale >> 4);
-        for (int i = g; i < g + 16; i++) {
-            const float a = by * (float)(q[i] >> shift & 3);
-            to[i] = a - less;
-        }
+    for (int i = 0; i < 32; i += LANES) {
+        const vec by = v_set(d * (float)(scales[i / 16] & 15)), less = v_set(least * (float)(scales[i / 16] >> 4));
+        v_store(to + i, v_sub(v_mul(by, v_bits(q + i, p % 4 * 2, 3)), less));
     }
 }
 
 INLINE void q3_k(float *restrict to, const uint8_t *restrict b, int p) {
     const uint8_t *q = b + 32 + p / 4 * 32, *scales = b + 96;
     const float d = half_at(b + 108);
-    const int shift = p % 4 * 2;
-    for (int g = 0; g < 32; g += 16) {
-        const int j = 2 * p + g / 16;
+    for (int i = 0; i < 32; i += LANES) {
+        const int j = 2 * p + i / 16;
         const int low = scales[j % 8] >> (j / 8 * 4) & 15, high = scales[8 + j % 4] >> (j / 4 * 2) & 3;
-        const float by = d * (float)((low | high << 4) - 32);
-        for (int i = g; i < g + 16; i++) {
-            to[i] = by * (float)((q[i] >> shift & 3) - (b[i] >> p & 1 ? 0 : 4));
-        }
+        const vec by = v_set(d * (float)((low | high << 4) - 32)), two = v_bits(q + i, p % 4 * 2, 3);
+        v_store(to + i, v_mul(by, v_sub(v_fma(v_set(4), v_bits(b + i, p, 1), two), v_set(4))));
     }
 }
 
@@ -108,35 +106,29 @@ INLINE void k_scales(const uint8_t *restrict b, int p, float *by, float *less) {
 
 INLINE void q4_k(float *restrict to, const uint8_t *restrict b, int p) {
     const uint8_t *q = b + 16 + p / 2 * 32;
-    const int shift = p % 2 * 4;
     float by, less;
     k_scales(b, p, &by, &less);
-    for (int i = 0; i < 32; i++) {
-        const float a = by * (float)(q[i] >> shift & 15);
-        to[i] = a - less;
+    for (int i = 0; i < 32; i += LANES) {
+        v_store(to + i, v_sub(v_mul(v_set(by), v_bits(q + i, p % 2 * 4, 15)), v_set(less)));
     }
 }
 
 INLINE void q5_k(float *restrict to, const uint8_t *restrict b, int p) {
     const uint8_t *high = b + 16, *q = b + 48 + p / 2 * 32;
-    const int shift = p % 2 * 4;
     float by, less;
     k_scales(b, p, &by, &less);
-    for (int i = 0; i < 32; i++) {
-        const float a = by * (float)((q[i] >> shift & 15) | (high[i] >> p & 1) << 4);
-        to[i] = a - less;
+    for (int i = 0; i < 32; i += LANES) {
+        const vec five = v_fma(v_set(16), v_bits(high + i, p, 1), v_bits(q + i, p % 2 * 4, 15));
+        v_store(to + i, v_sub(v_mul(v_set(by), five), v_set(less)));
     }
 }
 
 INLINE void q6_k(float *restrict to, const uint8_t *restrict b, int p) {
     const uint8_t *q = b + p / 4 * 64 + p % 2 * 32, *high = b + 128 + p / 4 * 32;
     const float d = half_at(b + 208);
-    const int shift = p % 4 / 2 * 4, above = p % 4 * 2;
-    for (int g = 0; g < 32; g += 16) {
-        const float by = d * (float)(int8_t)b[192 + 2 * p + g / 16];
-        for (int i = g; i < g + 16; i++) {
-            to[i] = by * (float)(((q[i] >> shift & 15) | (high[i] >> above & 3) << 4) - 32);
-        }
+    for (int i = 0; i < 32; i += LANES) {
+        const vec six = v_fma(v_set(16), v_bits(high + i, p % 4 * 2, 3), v_bits(q + i, p % 4 / 2 * 4, 15));
+        v_store(to + i, v_mul(v_set(d * (float)(int8_t)b[192 + 2 * p + i / 16]), v_sub(six, v_set(32))));
     }
 }
 
