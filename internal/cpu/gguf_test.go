@@ -1,7 +1,9 @@
 package cpu
 
 import (
+	"fmt"
 	"math"
+	"math/rand/v2"
 	"testing"
 
 	"taca/internal/checkpoint"
@@ -45,5 +47,36 @@ func TestGGUFNumbers(t *testing.T) {
 			}
 		}
 		b.Close()
+	}
+}
+
+// BenchmarkBlocks is a product of FLUX.1's width by weights of every format, of
+// many rows and of one.
+func BenchmarkBlocks(b *testing.B) {
+	const in, out = 3072, 768
+	for _, isa := range Available() {
+		for _, n := range []int{1024, 1} {
+			for d := tensor.F32; d <= tensor.Q6_K; d++ {
+				if d.Rotated() {
+					continue
+				}
+				b.Run(fmt.Sprintf("%s/%d/%v", isa, n, d), func(b *testing.B) {
+					backend := openISA(b, isa, 1)
+					random := rand.New(rand.NewPCG(1, 2))
+					raw := make([]byte, out*d.RowBytes(in))
+					for i := range raw {
+						raw[i] = byte(random.Uint32()) & 0x3b // no NaN in any format
+					}
+					w, err := backend.NewGroup().Bind(raw, out, in, d)
+					if err != nil {
+						b.Fatal(err)
+					}
+					x, dst := operand(b, backend, n, in, tensor.BF16, random), operand(b, backend, n, out, tensor.BF16, random)
+					for b.Loop() {
+						backend.Linear(dst, x, w, tensor.Tensor{}, tensor.Identity)
+					}
+				})
+			}
+		}
 	}
 }
