@@ -114,3 +114,30 @@ func TestGGUF(t *testing.T) {
 		}
 	}
 }
+
+// TestPlanOfGGUF counts the bytes of the file, and copies none of them.
+func TestPlanOfGGUF(t *testing.T) {
+	quantised, _, _ := rewrite(t, []component{{"transformer", "diffusion_pytorch_model", tensor.Q4_K}})
+	folder, err := checkpoint.OpenFolder(quantised)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := folder.Sub("transformer").Weights("diffusion_pytorch_model")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	want := 0
+	for _, name := range s.Names() {
+		raw, _ := s.Tensor(name)
+		want += len(raw.Bytes)
+	}
+	parts := costs(t, folder, 0)
+	transformer, modulation := parts["transformer"], parts["modulation"]
+	if got := transformer.Weights + modulation.Weights; got != want {
+		t.Errorf("%d bytes of weights are planned, the file holds %d", got, want)
+	}
+	if copied := (pipeline.Plan{transformer, modulation}).Copied(); copied != 0 {
+		t.Errorf("%d bytes of weights are copied", copied)
+	}
+}
