@@ -11,7 +11,7 @@
 
 // fours reports whether four elements of every row can be moved at once.
 static __device__ __forceinline__ bool fours(const taca_matrix& m, long long cols) {
-    const unsigned long long bytes = m.format == TACA_F32 ? 4 : m.format == TACA_F8E4M3 ? 1 : 2;
+    const unsigned long long bytes = m.format == TACA_F32 ? 4 : m.format == TACA_F8E4M3 || m.format == TACA_F8E5M2 ? 1 : 2;
     return ((m.at | m.stride * bytes) & (4 * bytes - 1)) == 0 && (cols & 3) == 0;
 }
 
@@ -29,6 +29,9 @@ static __device__ __forceinline__ float from_f8(unsigned int byte) {
 
 static __device__ __forceinline__ float from_f16(unsigned short bits) { return __half2float(__ushort_as_half(bits)); }
 
+// from_f8e5m2 widens the upper half of an F16.
+static __device__ __forceinline__ float from_f8e5m2(unsigned int byte) { return from_f16((unsigned short)(byte << 8)); }
+
 // load reads elements i, i+1, ... of row r: one, or four where fours() allows.
 template <int N> static __device__ __forceinline__ void load(const taca_matrix& m, long long r, long long i, float (&v)[N]);
 
@@ -38,6 +41,7 @@ template <> __device__ __forceinline__ void load<1>(const taca_matrix& m, long l
     case TACA_F32: v[0] = ((const float*)m.at)[at]; break;
     case TACA_BF16: v[0] = bf16_low(((const unsigned short*)m.at)[at]); break;
     case TACA_F16: v[0] = from_f16(((const unsigned short*)m.at)[at]); break;
+    case TACA_F8E5M2: v[0] = from_f8e5m2(((const unsigned char*)m.at)[at]); break;
     default: v[0] = from_f8(((const unsigned char*)m.at)[at]);
     }
 }
@@ -58,6 +62,11 @@ template <> __device__ __forceinline__ void load<4>(const taca_matrix& m, long l
     case TACA_F16: {
         const uint2 u = *(const uint2*)((const unsigned short*)m.at + at);
         v[0] = from_f16(u.x & 0xffff), v[1] = from_f16(u.x >> 16), v[2] = from_f16(u.y & 0xffff), v[3] = from_f16(u.y >> 16);
+        break;
+    }
+    case TACA_F8E5M2: {
+        const unsigned int u = *(const unsigned int*)((const unsigned char*)m.at + at);
+        v[0] = from_f8e5m2(u & 0xff), v[1] = from_f8e5m2(u >> 8 & 0xff), v[2] = from_f8e5m2(u >> 16 & 0xff), v[3] = from_f8e5m2(u >> 24);
         break;
     }
     default: {

@@ -68,6 +68,8 @@ struct conversion {
     template <int N> __device__ __forceinline__ void at(const taca_pointwise_args& p, long long r, long long i) const {
         float x[N];
         load<N>(p.x, r, i, x);
+#pragma unroll
+        for (int e = 0; e < N; e++) x[e] *= (float)p.a;
         store<N>(p.dst, r, i, x);
     }
 };

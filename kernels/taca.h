@@ -10,7 +10,10 @@
 #define TACA_H
 
 /* Number formats, with the numbers of tensor.DType. */
-enum { TACA_F32, TACA_BF16, TACA_F16, TACA_F8E4M3, TACA_Q8, TACA_Q4 };
+enum {
+    TACA_F32, TACA_BF16, TACA_F16, TACA_F8E4M3, TACA_F8E5M2, TACA_Q8, TACA_Q4,
+    TACA_Q4_0, TACA_Q4_1, TACA_Q5_0, TACA_Q5_1, TACA_Q8_0, TACA_Q2_K, TACA_Q3_K, TACA_Q4_K, TACA_Q5_K, TACA_Q6_K
+};
 
 /* Activations, with the numbers of tensor.Activation. */
 enum { TACA_IDENTITY, TACA_SILU, TACA_GELU_TANH, TACA_GELU, TACA_QUICK_GELU };
@@ -72,7 +75,7 @@ typedef struct {
  *   activate:  dst = act(x)
  *   mul:       dst = x·y
  *   mix:       dst = a·x + b·y
- *   copy:      dst = x, converting the format (F32 to F8E4M3 are read; F32 and BF16 are written)
+ *   copy:      dst = a·x, converting the format (F32 to F8E5M2 are read; F32 and BF16 are written)
  *   dequantise: the same of Q8 and Q4, whose stride, in bytes, is that of a row without gaps */
 typedef struct {
     taca_matrix dst, x, y, gate;
@@ -90,11 +93,14 @@ typedef struct {
     long long   act;
 } taca_linear_few_args;
 
-/* Row ids[i] of table becomes row i of dst. */
+/* Row ids[i] of table, times scale, becomes row i of dst:
+ *   gather:       of formats whose elements have an address
+ *   widen_blocks: of ggml's blocks, whose stride is in bytes */
 typedef struct {
     taca_matrix        dst, table;
-    unsigned long long ids; /* address of rows 32-bit integers */
+    unsigned long long ids; /* address of rows 32-bit integers; widen_blocks: or 0, for all rows in order */
     long long          rows, cols;
+    double             scale;
 } taca_gather_args;
 
 /* 3×3 convolution with a zero border; x is pixels × in, dst is pixels × out,

@@ -23,7 +23,7 @@ func newInspectCommand(a *app) *cobra.Command {
 	var all, asJSON bool
 	c := &cobra.Command{
 		Use:   "inspect FILE|DIR",
-		Short: "say what a model folder, a safetensors file or a picture holds",
+		Short: "say what a model folder, a safetensors or GGUF file or a picture holds",
 		Example: `  taca inspect ~/models/FLUX.1-dev
   taca inspect lora.safetensors --tensors
   taca inspect fox.png`,
@@ -92,7 +92,7 @@ func inspect(path string, all bool) (*contents, error) {
 		return nil, err
 	}
 	defer f.Close()
-	found := &contents{Path: path, Kind: "safetensors", Metadata: f.Metadata(), Parts: []part{survey(filepath.Base(path), f, all)}}
+	found := &contents{Path: path, Kind: f.Kind(), Metadata: f.Metadata(), Parts: []part{survey(filepath.Base(path), f, all)}}
 	if kind, ok := lora.Kind(f.Names()); ok {
 		found.Kind = "LoRA, " + kind
 	} else {

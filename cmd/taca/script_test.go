@@ -15,6 +15,8 @@ import (
 
 	"taca/internal/checkpoint"
 	"taca/internal/demo"
+	"taca/internal/gguf/gguftest"
+	"taca/internal/tensor"
 )
 
 // TestMain lets the test binary be the real program for the scripts. Nothing is
@@ -50,6 +52,7 @@ func TestScripts(t *testing.T) {
 			"nothing":  nothing,
 			"readonly": readonly,
 			"shared":   shared,
+			"gguf":     toGGUF,
 		},
 	})
 }
@@ -124,6 +127,21 @@ func putAdapter(ts *testscript.TestScript, _ bool, args []string) {
 		checkpoint.FromFloats(args[1]+".lora_A.weight", []int{rank, width}, down),
 		checkpoint.FromFloats(args[1]+".lora_B.weight", []int{width, rank}, up),
 	}, nil))
+}
+
+// gguf DIR FORMAT: the safetensors file in a folder becomes a GGUF file of that
+// format, Q8_0 or Q4_K.
+func toGGUF(ts *testscript.TestScript, _ bool, args []string) {
+	found, err := filepath.Glob(filepath.Join(ts.MkAbs(args[0]), "*.safetensors"))
+	ts.Check(err)
+	file, err := checkpoint.OpenFile(found[0])
+	ts.Check(err)
+	d, _ := tensor.ParseDType(args[1])
+	blocks, err := gguftest.Convert(file, d)
+	ts.Check(err)
+	ts.Check(os.WriteFile(strings.TrimSuffix(found[0], "safetensors")+"gguf", gguftest.File(blocks, nil), 0o644))
+	ts.Check(file.Close())
+	ts.Check(os.Remove(found[0]))
 }
 
 // nothing GLOB: no such file exists, not even a temporary one.

@@ -10,21 +10,23 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"taca/internal/gguf"
 	"taca/internal/mapping"
 )
 
-// File is one safetensors file, mapped into memory. It is a Source.
+// File is one safetensors or GGUF file, mapped into memory. It is a Source.
 type File struct {
 	path     string
 	mapping  *mapping.File            // nil for bytes given
 	data     []byte                   // the whole file
+	body     int                      // where its tensors begin
 	sum      func() [sha256.Size]byte // of data, which is found once; nil where data may change
 	names    []string
 	tensors  map[string]Raw
 	metadata map[string]string
 }
 
-// OpenFile maps a safetensors file and checks its header. Errors are *Error.
+// OpenFile maps a safetensors or GGUF file and checks its header. Errors are *Error.
 func OpenFile(path string) (*File, error) {
 	mapped, err := mapFile(path)
 	if err != nil {
@@ -39,23 +41,29 @@ func OpenFile(path string) (*File, error) {
 	return f, nil
 }
 
-// OpenBytes reads a safetensors file that is in memory already; name is for
-// messages.
+// OpenBytes reads a safetensors or GGUF file that is in memory already; name is
+// for messages.
 func OpenBytes(name string, data []byte) (*File, error) {
-	h, problem := parse(data)
+	read := parse
+	if isGGUF(data) {
+		read = parseGGUF
+	}
+	h, problem := read(data)
 	if problem != nil {
 		problem.Path = name
 		return nil, problem
 	}
 	sum := sync.OnceValue(func() [sha256.Size]byte { return sha256.Sum256(data) })
-	f := &File{path: name, data: data, sum: sum, tensors: make(map[string]Raw, len(h.entries)), metadata: h.metadata}
+	f := &File{path: name, data: data, body: h.data, sum: sum, tensors: make(map[string]Raw, len(h.entries)), metadata: h.metadata}
 	for _, e := range h.entries {
 		f.names = append(f.names, e.name)
 		f.tensors[e.name] = Raw{Shape: e.shape, Type: e.dtype, Bytes: data[h.data+e.lo : h.data+e.hi : h.data+e.hi]}
 	}
-	if problem := f.unpack(); problem != nil {
-		problem.Path = name
-		return nil, problem
+	for _, finish := range []func() *Error{f.unpack, f.takeScales} {
+		if problem := finish(); problem != nil {
+			problem.Path = name
+			return nil, problem
+		}
 	}
 	return f, nil
 }
@@ -101,6 +109,14 @@ func (f *File) Names() []string { return f.names }
 
 // Metadata is the header's free text.
 func (f *File) Metadata() map[string]string { return f.metadata }
+
+// Kind is what the file is: "safetensors" or "GGUF".
+func (f *File) Kind() string {
+	if isGGUF(f.data) {
+		return gguf.Magic
+	}
+	return "safetensors"
+}
 
 // String is the file's path.
 func (f *File) String() string { return f.path }

@@ -156,7 +156,7 @@ func TestShards(t *testing.T) {
 		{"whole", fstest.MapFS{"m.safetensors.index.json": index(sound), "m-1.safetensors": shard(t, "a"), "m-2.safetensors": shard(t, "b")}, ""},
 		{"one file", fstest.MapFS{"m.safetensors": shard(t, "a")}, ""},
 		{"variant", fstest.MapFS{"m.fp16.safetensors": shard(t, "a")}, ""},
-		{"none", fstest.MapFS{}, "holds neither m.safetensors nor m.safetensors.index.json"},
+		{"none", fstest.MapFS{}, "holds none of m.safetensors, m.safetensors.index.json and m.gguf"},
 		{"shard missing", fstest.MapFS{"m.safetensors.index.json": index(sound), "m-1.safetensors": shard(t, "a")}, "m-2.safetensors: file does not exist"},
 		{"tensor missing", fstest.MapFS{"m.safetensors.index.json": index(sound), "m-1.safetensors": shard(t, "a"), "m-2.safetensors": shard(t, "c")}, "1 tensors are not where it says, such as b in m-2.safetensors"},
 		{"outside", fstest.MapFS{"m.safetensors.index.json": index(`{"weight_map":{"a":"../m-1.safetensors"}}`)}, "outside its folder"},

@@ -68,10 +68,9 @@ func (f *File) identify(h hash.Hash, now time.Time) bool {
 		known = binary.LittleEndian.AppendUint64(known, n)
 	}
 	write(known)
-	body := int(binary.LittleEndian.Uint64(f.data)) + lengthBytes // parse has checked it
-	write(f.data[:body])
+	write(f.data[:f.body])
 	for i := range samples {
-		at := body + (len(f.data)-body-sampleBytes)*i/(samples-1)
+		at := f.body + (len(f.data)-f.body-sampleBytes)*i/(samples-1)
 		write(f.data[at:min(at+sampleBytes, len(f.data))])
 	}
 	return true

@@ -88,7 +88,7 @@ func TestLibrarysFileIsWrittenAgain(t *testing.T) {
 // is non-finite where NonFinite says so.
 func TestEveryValue(t *testing.T) {
 	_, _, widened := library(t)
-	for kind, size := range map[string]int{"F8_E4M3": 1, "F16": 2, "BF16": 2} {
+	for kind, size := range map[string]int{"F8_E4M3": 1, "F8_E5M2": 1, "F16": 2, "BF16": 2} {
 		var patterns []byte
 		for i := range 1 << (8 * size) {
 			patterns = append(patterns, binary.LittleEndian.AppendUint16(nil, uint16(i))[:size]...)

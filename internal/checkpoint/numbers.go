@@ -19,7 +19,18 @@ func Floats(r Raw) ([]float32, error) {
 	}
 	out := make([]float32, len(r.Bytes)/d.Size())
 	Decode(out, d, r.Bytes)
+	r.Multiply(out)
 	return out, nil
+}
+
+// Multiply multiplies numbers of r by its scale.
+func (r Raw) Multiply(numbers []float32) {
+	if r.Scale == 0 {
+		return
+	}
+	for i := range numbers {
+		numbers[i] *= r.Scale
+	}
 }
 
 // Decode fills out with numbers of a floating-point format.
@@ -43,6 +54,8 @@ func decode(d tensor.DType, b []byte) float32 {
 		return math.Float32frombits(uint32(binary.LittleEndian.Uint16(b)) << 16)
 	case tensor.F16:
 		return half(binary.LittleEndian.Uint16(b))
+	case tensor.F8E5M2:
+		return half(uint16(b[0]) << 8)
 	default:
 		return eighth(b[0])
 	}
@@ -114,6 +127,26 @@ func hasNonFinite(d tensor.DType, b []byte) bool {
 				return true
 			}
 		}
+	case tensor.F8E5M2:
+		for _, v := range b {
+			if v&0x7c == 0x7c {
+				return true
+			}
+		}
+	default:
+		for ; len(blockScales[d]) > 0 && len(b) > 0; b = b[d.RowBytes(d.Grain()):] {
+			for _, at := range blockScales[d] {
+				if b[at+1]&0x7c == 0x7c {
+					return true
+				}
+			}
+		}
 	}
 	return false
+}
+
+// blockScales is where ggml's blocks have numbers in F16: all else is integers.
+var blockScales = map[tensor.DType][]int{
+	tensor.Q4_0: {0}, tensor.Q4_1: {0, 2}, tensor.Q5_0: {0}, tensor.Q5_1: {0, 2}, tensor.Q8_0: {0},
+	tensor.Q2_K: {80, 82}, tensor.Q3_K: {108}, tensor.Q4_K: {0, 2}, tensor.Q5_K: {0, 2}, tensor.Q6_K: {208},
 }

@@ -19,14 +19,14 @@ func (f *File) unpack() *Error {
 		return nil
 	}
 	d, known := tensor.ParseDType(name)
-	if !known || !d.Quantised() {
+	if !known || !d.Rotated() {
 		return problem("it needs a newer taca", "it holds weights in the unknown format %q", name)
 	}
 	for name, r := range f.tensors {
 		if r.Type != "U8" || len(r.Shape) != 2 {
 			continue
 		}
-		cols, ok := d.QuantColumns(r.Shape[1])
+		cols, ok := d.RotatedColumns(r.Shape[1])
 		if !ok {
 			return problem("convert it again", "tensor %q has rows of %d bytes, which are no row of %v", name, r.Shape[1], d)
 		}
@@ -35,12 +35,12 @@ func (f *File) unpack() *Error {
 	return nil
 }
 
-// pack is the opposite of unpack. All quantised tensors have one format.
+// pack is the opposite of unpack. All rotated tensors have one format.
 func pack(tensors []Tensor, metadata map[string]string) ([]Tensor, map[string]string) {
 	tensors, metadata = slices.Clone(tensors), maps.Clone(metadata)
 	for i, t := range tensors {
 		d, ok := tensor.ParseDType(t.Type)
-		if !ok || !d.Quantised() {
+		if !ok || !d.Rotated() {
 			continue
 		}
 		if metadata == nil {

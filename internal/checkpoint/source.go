@@ -4,9 +4,10 @@ import "taca/internal/mapping"
 
 // Raw is one tensor as the file holds it.
 type Raw struct {
-	Shape []int  // row-major, outermost first
-	Type  string // number format as safetensors spells it: F32, BF16, I64, ...
-	Bytes []byte // a window of the mapping; nil where only shapes are known
+	Shape []int   // row-major, outermost first
+	Type  string  // number format as safetensors spells it, or ggml: F32, BF16, I64, Q4_K, ...
+	Scale float32 // what its numbers are multiplied by; 0 stands for 1
+	Bytes []byte  // a window of the mapping; nil where only shapes are known
 }
 
 // Elements is the product of the shape.

@@ -53,8 +53,10 @@ func (f *Folder) HasWeights(stem string) bool {
 // find is the file that holds, or whose index names, a component's tensors.
 func (f *Folder) find(stem string) (name string, sharded, ok bool) {
 	for _, v := range variants {
-		if name := stem + v + ".safetensors"; f.Has(name) {
-			return name, false, true
+		for _, extension := range []string{".safetensors", ".gguf"} {
+			if name := stem + v + extension; f.Has(name) {
+				return name, false, true
+			}
 		}
 		for _, index := range []string{stem + ".safetensors.index" + v + ".json", stem + v + ".safetensors.index.json"} {
 			if f.Has(index) {
@@ -65,7 +67,7 @@ func (f *Folder) find(stem string) (name string, sharded, ok bool) {
 	return "", false, false
 }
 
-// Weights opens the safetensors of a component's folder: stem.safetensors, or
+// Weights opens the files of a component's folder: stem.safetensors, stem.gguf or
 // the shards that stem.safetensors.index.json names; "diffusion_pytorch_model"
 // for transformers and VAEs, "model" for text encoders; or what lies elsewhere.
 // Errors are *Error.
@@ -75,8 +77,8 @@ func (f *Folder) Weights(stem string) (Weights, error) {
 	}
 	name, sharded, ok := f.find(stem)
 	if !ok {
-		return nil, &Error{Path: f.name, Problem: fmt.Sprintf("holds neither %s.safetensors nor %s.safetensors.index.json", stem, stem),
-			Hint: "taca reads safetensors only; is this a whole diffusers folder?"}
+		return nil, &Error{Path: f.name, Problem: fmt.Sprintf("holds none of %s.safetensors, %s.safetensors.index.json and %s.gguf", stem, stem, stem),
+			Hint: "taca reads safetensors and GGUF; is this a whole diffusers folder?"}
 	}
 	s := &Set{name: path.Join(f.name, name), home: map[string]*File{}}
 	if !sharded {

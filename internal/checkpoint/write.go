@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 
 	"taca/internal/atomicfile"
 	"taca/internal/tensor"
@@ -58,7 +59,8 @@ func WriteSource(w io.Writer, s Source, bytes func(name string) ([]byte, error))
 }
 
 func write(w io.Writer, tensors []Tensor, metadata map[string]string, bytes func(Tensor) ([]byte, error)) (int, error) {
-	tensors, metadata = pack(tensors, metadata)
+	given := len(tensors)
+	tensors, metadata = pack(append(slices.Clip(tensors), scales(tensors)...), metadata)
 	head, err := encodeHeader(tensors, metadata)
 	if err != nil {
 		return 0, err
@@ -67,8 +69,11 @@ func write(w io.Writer, tensors []Tensor, metadata map[string]string, bytes func
 		return 0, err
 	}
 	total := 0
-	for _, t := range tensors {
-		data, err := bytes(t)
+	for i, t := range tensors {
+		data, err := t.Bytes, error(nil)
+		if i < given {
+			data, err = bytes(t)
+		}
 		if err = cmp.Or(err, t.holds(data)); err == nil {
 			_, err = w.Write(data)
 		}
@@ -83,9 +88,13 @@ func write(w io.Writer, tensors []Tensor, metadata map[string]string, bytes func
 // holds is an error unless data can be t's.
 func (t Tensor) holds(data []byte) error {
 	want := 0
-	if d, ok := tensor.ParseDType(t.Type); ok && d.Quantised() && len(t.Shape) == 2 {
+	d, ok := tensor.ParseDType(t.Type)
+	switch {
+	case ok && d.Rotated() && len(t.Shape) == 2:
 		want = t.Shape[0] * d.RowBytes(t.Shape[1])
-	} else {
+	case ok && d.Quantised():
+		return fmt.Errorf("tensor %q is of %s, for which safetensors has no word", t.Name, t.Type)
+	default:
 		var problem *Error
 		if want, problem = (entry{name: t.Name, dtype: t.Type, shape: t.Shape}).bytes(); problem != nil {
 			return errors.New(problem.Problem)

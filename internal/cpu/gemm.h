@@ -122,7 +122,7 @@ INLINE void put_sum(const taca_linear *a, void *dst, int64_t col, int64_t n, vec
     if (a->adds) {
         v = v_fma(v_set(a->scale), v, v_get_part(dst, a->dst.type, col, n));
     } else {
-        v = v_activate(v_add(v, bias), a->act);
+        v = v_activate(v_fma(v_set(a->scale), v, bias), a->act);
     }
     v_put_part(dst, a->dst.type, col, n, v);
 }

@@ -104,15 +104,16 @@ typedef struct {
 INLINE void put_rows(const taca_linear *a, const float *restrict c, const finished *f, const int kind, int64_t act) {
     const vec low_bias = v_load(f->bias), high_bias = v_load(f->bias + LANES);
     const vec low_scale = kind == TACA_INTEGERS ? v_load(f->scales) : low_bias, high_scale = kind == TACA_INTEGERS ? v_load(f->scales + LANES) : low_bias;
+    const vec scale = v_set(a->scale);
     for (int64_t i = 0; i < f->rows; i++) {
         const float *from = c + i / 16 * 256 + i % 16 * 16;
         vec low = v_load(from), high = v_load(from + 768);
         if (kind == TACA_INTEGERS) {
-            const vec scale = v_set(row_scales(a, AMX_STRIP)[f->row + i]);
-            low = v_mul(v_mul(v_from_int32(low), scale), low_scale);
-            high = v_mul(v_mul(v_from_int32(high), scale), high_scale);
+            const vec row_scale = v_set(row_scales(a, AMX_STRIP)[f->row + i]);
+            low = v_mul(v_mul(v_from_int32(low), row_scale), low_scale);
+            high = v_mul(v_mul(v_from_int32(high), row_scale), high_scale);
         }
-        low = v_activate(v_add(low, low_bias), act), high = v_activate(v_add(high, high_bias), act);
+        low = v_activate(v_fma(scale, low, low_bias), act), high = v_activate(v_fma(scale, high, high_bias), act);
         char *to = row_of(&a->dst, f->row + i);
         if (a->dst.type == TACA_BF16) {
             _mm512_storeu_si512(to + f->col * 2, (__m512i)_mm512_cvtne2ps_pbh(high, low));

@@ -2,6 +2,8 @@
 #ifndef TACA_GEMM_PACK_H
 #define TACA_GEMM_PACK_H
 
+#include "blocks.h"
+
 // transpose turns LANES vectors of words round their diagonal.
 #if defined(TACA_ISA_AVX512)
 INLINE void transpose(vec r[LANES]) {
@@ -122,6 +124,25 @@ static void pack_nibbles(char *restrict panels, const taca_matrix *w, gemm_slice
     }
 }
 
+// pack_blocks is pack_panels of ggml's blocks: a few columns of LANES rows at a
+// time become floats, which stay in the first cache until they are packed.
+static void pack_blocks(char *restrict panels, const taca_matrix *w, gemm_slice s, int64_t col, int64_t cols) {
+    enum { DEPTH = 256 };
+    float rows[LANES * DEPTH];
+    for (int64_t j = 0; j < cols; j += LANES, panels += s.words * (int64_t)sizeof(vec)) {
+        const int64_t wide = cols - j < LANES ? cols - j : LANES;
+        for (int64_t k = 0; k < s.depth; k += DEPTH) {
+            const int64_t depth = s.depth - k < DEPTH ? s.depth - k : DEPTH, at = k >> s.shift;
+            const gemm_slice part = {.depth = depth, .words = k + depth < s.depth ? depth >> s.shift : s.words - at, .kind = s.kind, .shift = s.shift};
+            const taca_matrix widened = {.at = (uintptr_t)rows, .rows = wide, .cols = depth, .stride = DEPTH, .type = TACA_F32};
+            for (int64_t i = 0; i < wide; i++) {
+                block_numbers(rows + i * DEPTH, row_of(w, col + j + i), w->type, s.at + k, depth);
+            }
+            pack_typed(panels + at * (int64_t)sizeof(vec), &widened, TACA_F32, part, 0, wide);
+        }
+    }
+}
+
 // pack_panels writes rows col .. col+cols-1 of w (columns of dst): for every
 // LANES of them, for every word of the slice, LANES words.
 static void pack_panels(char *restrict panels, const taca_matrix *w, gemm_slice s, int64_t col, int64_t cols) {
@@ -131,7 +152,9 @@ static void pack_panels(char *restrict panels, const taca_matrix *w, gemm_slice 
     case TACA_F16: pack_typed(panels, w, TACA_F16, s, col, cols); break;
     case TACA_Q8: pack_typed(panels, w, TACA_Q8, s, col, cols); break;
     case TACA_Q4: pack_nibbles(panels, w, s, col, cols); break;
-    default: pack_typed(panels, w, TACA_F8E4M3, s, col, cols); break;
+    case TACA_F8E5M2: pack_typed(panels, w, TACA_F8E5M2, s, col, cols); break;
+    case TACA_F8E4M3: pack_typed(panels, w, TACA_F8E4M3, s, col, cols); break;
+    default: pack_blocks(panels, w, s, col, cols); break;
     }
 }
 

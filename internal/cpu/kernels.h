@@ -7,7 +7,10 @@
 #include <stdint.h>
 
 // The order of tensor.DType.
-enum { TACA_F32, TACA_BF16, TACA_F16, TACA_F8E4M3, TACA_Q8, TACA_Q4 };
+enum {
+    TACA_F32, TACA_BF16, TACA_F16, TACA_F8E4M3, TACA_F8E5M2, TACA_Q8, TACA_Q4,
+    TACA_Q4_0, TACA_Q4_1, TACA_Q5_0, TACA_Q5_1, TACA_Q8_0, TACA_Q2_K, TACA_Q3_K, TACA_Q4_K, TACA_Q5_K, TACA_Q6_K
+};
 
 // The order of tensor.Activation.
 enum { TACA_IDENTITY, TACA_SILU, TACA_GELU_TANH, TACA_GELU, TACA_QUICK_GELU };
@@ -34,7 +37,7 @@ typedef struct {
     uintptr_t packed;               // x as PACK has laid it out, or 0
     int64_t height, width;          // the image whose 3×3 neighbourhoods are multiplied; 0: the rows of x are
     float scale;
-    int32_t adds; // dst += scale · x·wᵀ, without bias and act
+    int32_t adds; // dst += scale · x·wᵀ, without bias and act; otherwise dst = act(scale · x·wᵀ + bias)
     int32_t few;  // at most TACA_FEW_ROWS rows of at most TACA_FEW_COLS: weights are read once, where they are
 } taca_linear;
 
@@ -48,7 +51,7 @@ static inline int taca_in_quads(const taca_linear *a) { return a->w.type == TACA
 // taca_in_pairs is whether a product may be formed of bfloat16 numbers: x must
 // be, and weights too unless the result is rounded anyway.
 static inline int taca_in_pairs(const taca_linear *a) {
-    return a->x.type == TACA_BF16 && !taca_in_quads(a) && (a->w.type == TACA_BF16 || a->w.type == TACA_F8E4M3 || a->dst.type == TACA_BF16);
+    return a->x.type == TACA_BF16 && !taca_in_quads(a) && (a->w.type == TACA_BF16 || a->w.type == TACA_F8E4M3 || a->w.type == TACA_F8E5M2 || a->dst.type == TACA_BF16);
 }
 
 // What counts as few.
@@ -90,9 +93,11 @@ typedef struct {
     int64_t act;
 } taca_pointwise;
 
+// GATHER: dst = scale · table, by rows.
 typedef struct {
     taca_matrix dst, table;
     uintptr_t ids; // int32_t[dst.rows]
+    float scale;
 } taca_gather;
 
 typedef struct {

@@ -12,7 +12,7 @@ import (
 // Linear is dst = act(x·wᵀ + bias).
 func (b *Backend) Linear(dst, x, w, bias tensor.Tensor, act tensor.Activation) {
 	tensor.CheckLinear(dst, x, w, bias)
-	b.product(C.taca_linear{dst: matrix(dst), x: matrix(x), w: matrix(w), bias: matrix(bias), act: C.int64_t(act)})
+	b.product(C.taca_linear{dst: matrix(dst), x: matrix(x), w: matrix(w), bias: matrix(bias), act: C.int64_t(act), scale: C.float(w.Factor())})
 }
 
 // AddLowRank is dst += scale · (x·downᵀ)·upᵀ. The inner product is kept in
@@ -28,7 +28,7 @@ func (b *Backend) AddLowRank(dst, x, down, up tensor.Tensor, scale float32) {
 		b.fail(err)
 		return
 	}
-	b.product(C.taca_linear{dst: matrix(inner), x: matrix(x), w: matrix(down)})
+	b.product(C.taca_linear{dst: matrix(inner), x: matrix(x), w: matrix(down), scale: 1})
 	b.product(C.taca_linear{dst: matrix(dst), x: matrix(inner), w: matrix(up), scale: C.float(scale), adds: 1})
 }
 
@@ -50,7 +50,7 @@ func (b *Backend) innerProduct(rows, rank int, d tensor.DType) (tensor.Tensor, e
 // of every pixel.
 func (b *Backend) Conv3x3(dst, x, w, bias tensor.Tensor, grid tensor.Grid) {
 	tensor.CheckConv3x3(dst, x, w, bias, grid)
-	b.product(C.taca_linear{dst: matrix(dst), x: matrix(x), w: matrix(w), bias: matrix(bias),
+	b.product(C.taca_linear{dst: matrix(dst), x: matrix(x), w: matrix(w), bias: matrix(bias), scale: 1,
 		height: C.int64_t(grid.Height), width: C.int64_t(grid.Width)})
 }
 
@@ -73,7 +73,7 @@ func (b *Backend) product(args C.taca_linear) {
 	var down, across int
 	if args.width == 0 && C.taca_in_quads(&args) == 0 && rows <= C.TACA_FEW_ROWS && in <= C.TACA_FEW_COLS {
 		args.few = 1
-		enough := max(16, unitBytes/max(1, in*tensor.DType(args.w._type).Size()))
+		enough := max(16, unitBytes/max(1, tensor.DType(args.w._type).RowBytes(in)))
 		down, across = rows, max(enough, upTo(cols, unitsPerWorker*b.pool.workers, 16))
 	} else {
 		t := b.kernels.tiling(&args)

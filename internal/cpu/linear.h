@@ -55,8 +55,9 @@ INLINE void dots_typed(float *restrict c, int64_t stride, const float *restrict 
 // few_rows is columns col .. col+cols-1 of dst for up to TACA_FEW_ROWS rows.
 static void few_rows(const taca_linear *a, int64_t col, int64_t cols, char *restrict work) {
     enum { TOGETHER = 64 };
-    float *c = (float *)work, *x = c + TACA_FEW_ROWS * TOGETHER;
+    float *c = (float *)work, *x = c + TACA_FEW_ROWS * TOGETHER, *row = x + TACA_FEW_ROWS * a->x.cols;
     const int64_t in = a->x.cols, type = a->w.type;
+    _Static_assert((TACA_FEW_ROWS * TOGETHER + (TACA_FEW_ROWS + 1) * TACA_FEW_COLS) * 4 <= TACA_WORK_BYTES, "workspace");
     for (int64_t i = 0; i < a->x.rows; i++) {
         to_words((char *)(x + i * in), row_of(&a->x, i), a->x.type, 0, 0, in);
     }
@@ -68,7 +69,11 @@ static void few_rows(const taca_linear *a, int64_t col, int64_t cols, char *rest
             case TACA_F32: dots_typed(c + i, TOGETHER, x, w, TACA_F32, in, a->x.rows); break;
             case TACA_BF16: dots_typed(c + i, TOGETHER, x, w, TACA_BF16, in, a->x.rows); break;
             case TACA_F16: dots_typed(c + i, TOGETHER, x, w, TACA_F16, in, a->x.rows); break;
-            default: dots_typed(c + i, TOGETHER, x, w, TACA_F8E4M3, in, a->x.rows); break;
+            case TACA_F8E5M2: dots_typed(c + i, TOGETHER, x, w, TACA_F8E5M2, in, a->x.rows); break;
+            case TACA_F8E4M3: dots_typed(c + i, TOGETHER, x, w, TACA_F8E4M3, in, a->x.rows); break;
+            default:
+                block_numbers(row, w, type, 0, in);
+                dots_typed(c + i, TOGETHER, x, (const char *)row, TACA_F32, in, a->x.rows);
             }
         }
         store_block(a, c, TOGETHER, 0, a->x.rows, col + j, n);

@@ -15,7 +15,7 @@ func (b *Backend) Gather(dst, table tensor.Tensor, ids []int32) {
 	tensor.CheckGather(dst, table, ids)
 	var pinned runtime.Pinner
 	defer pinned.Unpin()
-	args := C.taca_gather{dst: matrix(dst), table: matrix(table), ids: C.uintptr_t(pin(&pinned, ids))}
+	args := C.taca_gather{dst: matrix(dst), table: matrix(table), ids: C.uintptr_t(pin(&pinned, ids)), scale: C.float(table.Factor())}
 	b.runRows(C.TACA_GATHER, unsafe.Pointer(&args), dst)
 }
 
@@ -29,7 +29,7 @@ func (b *Backend) Upsample2x(dst, x tensor.Tensor, grid tensor.Grid) {
 // Copy is dst = src.
 func (b *Backend) Copy(dst, src tensor.Tensor) {
 	tensor.CheckCopy(dst, src)
-	b.move(matrix(dst), matrix(src), dst)
+	b.move(matrix(dst), matrix(src), src.Factor(), dst)
 }
 
 // Upload fills dst from host memory.
@@ -37,7 +37,7 @@ func (b *Backend) Upload(dst tensor.Tensor, src []float32) {
 	tensor.CheckHost("Upload", dst, len(src))
 	var pinned runtime.Pinner
 	defer pinned.Unpin()
-	b.move(matrix(dst), host(&pinned, src, dst), dst)
+	b.move(matrix(dst), host(&pinned, src, dst), 1, dst)
 }
 
 // Download fills host memory from src.
@@ -45,12 +45,12 @@ func (b *Backend) Download(dst []float32, src tensor.Tensor) {
 	tensor.CheckHost("Download", src, len(dst))
 	var pinned runtime.Pinner
 	defer pinned.Unpin()
-	b.move(host(&pinned, dst, src), matrix(src), src)
+	b.move(host(&pinned, dst, src), matrix(src), src.Factor(), src)
 }
 
-// move copies a matrix of the shape of t.
-func (b *Backend) move(dst, src C.taca_matrix, t tensor.Tensor) {
-	args := C.taca_pointwise{dst: dst, x: src}
+// move is dst = scale · src, matrices of the shape of t.
+func (b *Backend) move(dst, src C.taca_matrix, scale float32, t tensor.Tensor) {
+	args := C.taca_pointwise{dst: dst, x: src, a: C.float(scale)}
 	b.runRows(C.TACA_COPY, unsafe.Pointer(&args), t)
 }
 

@@ -72,6 +72,14 @@ INLINE vec v_load_bf16(const void *p) {
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256(p)), 16));
 }
 INLINE vec v_load_f16(const void *p) { return _mm512_cvtph_ps(_mm256_loadu_si256(p)); }
+INLINE float v_half(uint16_t h) { return _cvtsh_ss(h); }
+// v_bits is bits of LANES bytes, from the shift-th on, as numbers.
+INLINE vec v_bits(const uint8_t *p, int shift, int mask) {
+    __m512i bytes = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p));
+    return _mm512_cvtepi32_ps(_mm512_and_si512(_mm512_srl_epi32(bytes, _mm_cvtsi32_si128(shift)), _mm512_set1_epi32(mask)));
+}
+// v_load_f8e5m2 is the upper halves of F16.
+INLINE vec v_load_f8e5m2(const void *p) { return _mm512_cvtph_ps(_mm256_slli_epi16(_mm256_cvtepu8_epi16(_mm_loadu_si128(p)), 8)); }
 INLINE vec v_load_f8(const void *p) {
     __m256i bits = _mm256_cvtepi8_epi16(_mm_loadu_si128(p)); // seen as half: sign, value / 256
     __m256i half = _mm256_or_si256(_mm256_and_si256(bits, _mm256_set1_epi16((short)0x8000)),
@@ -147,6 +155,12 @@ INLINE vec v_load_bf16(const void *p) {
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128(p)), 16));
 }
 INLINE vec v_load_f16(const void *p) { return _mm256_cvtph_ps(_mm_loadu_si128(p)); }
+INLINE float v_half(uint16_t h) { return _cvtsh_ss(h); }
+INLINE vec v_bits(const uint8_t *p, int shift, int mask) {
+    __m256i bytes = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p));
+    return _mm256_cvtepi32_ps(_mm256_and_si256(_mm256_srl_epi32(bytes, _mm_cvtsi32_si128(shift)), _mm256_set1_epi32(mask)));
+}
+INLINE vec v_load_f8e5m2(const void *p) { return _mm256_cvtph_ps(_mm_slli_epi16(_mm_cvtepu8_epi16(_mm_loadl_epi64(p)), 8)); }
 INLINE vec v_load_f8(const void *p) {
     __m128i bits = _mm_cvtepi8_epi16(_mm_loadl_epi64(p)); // seen as half: sign, value / 256
     __m128i half = _mm_or_si128(_mm_and_si128(bits, _mm_set1_epi16((short)0x8000)),
@@ -206,6 +220,18 @@ INLINE float v_sum(vec a) { return vaddvq_f32(a); }
 INLINE float v_peak(vec a) { return vmaxvq_f32(a); }
 INLINE vec v_load_bf16(const void *p) { return vreinterpretq_f32_u32(vshll_n_u16(vreinterpret_u16_u8(vld1_u8(p)), 16)); }
 INLINE vec v_load_f16(const void *p) { return vcvt_f32_f16(vreinterpret_f16_u8(vld1_u8(p))); }
+INLINE float v_half(uint16_t h) { return vgetq_lane_f32(vcvt_f32_f16(vreinterpret_f16_u16(vdup_n_u16(h))), 0); }
+INLINE vec v_bits(const uint8_t *p, int shift, int mask) {
+    uint32_t four;
+    memcpy(&four, p, sizeof four);
+    uint32x4_t bytes = vmovl_u16(vget_low_u16(vmovl_u8(vcreate_u8(four))));
+    return vcvtq_f32_u32(vandq_u32(vshlq_u32(bytes, vdupq_n_s32(-shift)), vdupq_n_u32((uint32_t)mask)));
+}
+INLINE vec v_load_f8e5m2(const void *p) {
+    uint32_t four;
+    memcpy(&four, p, sizeof four);
+    return vcvt_f32_f16(vreinterpret_f16_u16(vget_low_u16(vshll_n_u8(vcreate_u8(four), 8))));
+}
 INLINE vec v_load_f8(const void *p) {
     uint32_t four;
     memcpy(&four, p, sizeof four);
@@ -292,6 +318,15 @@ INLINE vec v_load_f16(const void *p) {
     memcpy(h, p, sizeof h);
     return (vec){half_value(h[0]), half_value(h[1]), half_value(h[2]), half_value(h[3])};
 }
+INLINE float v_half(uint16_t h) { return half_value(h); }
+INLINE vec v_bits(const uint8_t *p, int shift, int mask) {
+    return __builtin_convertvector((vec_mask){p[0], p[1], p[2], p[3]} >> shift & mask, vec);
+}
+INLINE vec v_load_f8e5m2(const void *p) {
+    uint8_t b[4];
+    memcpy(b, p, sizeof b);
+    return (vec){half_value(b[0] << 8), half_value(b[1] << 8), half_value(b[2] << 8), half_value(b[3] << 8)};
+}
 INLINE vec v_load_f8(const void *p) {
     uint8_t b[4];
     float a[4];
@@ -338,6 +373,7 @@ INLINE vec v_get(const void *p, int64_t type, int64_t i) {
     case TACA_F32: return v_load(at);
     case TACA_BF16: return v_load_bf16(at);
     case TACA_F16: return v_load_f16(at);
+    case TACA_F8E5M2: return v_load_f8e5m2(at);
     default: return v_load_f8(at);
     }
 }

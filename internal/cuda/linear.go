@@ -18,11 +18,10 @@ func (b *Backend) Linear(dst, x, w, bias tensor.Tensor, act tensor.Activation) {
 		return
 	}
 	b.temporary.reset()
+	alpha := w.Factor() // the product's, so that weights are converted without rounding
+	w.Scale = 0
 	if x.Rows <= fewRows {
-		if w.DType.Quantised() {
-			w = b.in(tensor.F32, w)
-		}
-		b.linearFew(dst, x, w, bias, act, 1, 0)
+		b.linearFewOf(dst, x, w, bias, act, alpha)
 		return
 	}
 	if x.Cols == 0 { // cuBLASLt has no products without depth
@@ -41,7 +40,7 @@ func (b *Backend) Linear(dst, x, w, bias tensor.Tensor, act tensor.Activation) {
 		bias = b.in(out.DType, bias)
 	}
 	fused := act == tensor.GELUTanh && format == tensor.BF16
-	b.multiply(product{dst: out, x: b.in(format, x), w: b.in(format, w), bias: bias, alpha: 1, gelu: fused})
+	b.multiply(product{dst: out, x: b.in(format, x), w: b.in(format, w), bias: bias, alpha: alpha, gelu: fused})
 	switch {
 	case act != tensor.Identity && !fused:
 		b.Activate(dst, out, act)
@@ -53,7 +52,7 @@ func (b *Backend) Linear(dst, x, w, bias tensor.Tensor, act tensor.Activation) {
 // productFormat is what a product is multiplied in: BF16 where x is, unless
 // weights would lose bits that an F32 result has room for. Sums are F32 always.
 func productFormat(dst, x, w tensor.Tensor) tensor.DType {
-	exact := w.DType == tensor.BF16 || w.DType == tensor.F8E4M3 || w.DType.Quantised() // to its own error
+	exact := w.DType == tensor.BF16 || w.DType == tensor.F8E4M3 || w.DType == tensor.F8E5M2 || w.DType.Rotated() // to its own error
 	if x.DType == tensor.BF16 && (dst.DType == tensor.BF16 || exact) {
 		return tensor.BF16
 	}
@@ -68,6 +67,29 @@ func (b *Backend) in(d tensor.DType, t tensor.Tensor) tensor.Tensor {
 	c := b.temporaryTensor(t.Rows, t.Cols, d)
 	b.Copy(c, t)
 	return c
+}
+
+// widenedBytes is how much of quantised weights is widened at a time for few rows
+// of x: modulation of FLUX.1 would be 226 MB.
+const widenedBytes = temporaryChunk
+
+// linearFewOf is Linear of few rows, whose weights may be quantised: those are
+// widened to F32, some of their rows after the other.
+func (b *Backend) linearFewOf(dst, x, w, bias tensor.Tensor, act tensor.Activation, alpha float32) {
+	if !w.DType.Quantised() {
+		b.linearFew(dst, x, w, bias, act, alpha, 0)
+		return
+	}
+	rows := max(1, widenedBytes/max(1, 4*w.Cols))
+	for lo := 0; lo < w.Rows; lo += rows {
+		hi := min(lo+rows, w.Rows)
+		part := bias
+		if !bias.None() {
+			part = bias.ColRange(lo, hi)
+		}
+		b.temporary.reset()
+		b.linearFew(dst.ColRange(lo, hi), x, b.in(tensor.F32, w.RowRange(lo, hi)), part, act, alpha, 0)
+	}
 }
 
 // linearFew is dst = act(alpha·x·wᵀ + bias) + beta·dst for few rows.

@@ -13,9 +13,25 @@ func (b *Backend) Gather(dst, table tensor.Tensor, ids []int32) {
 	if dst.Rows == 0 || dst.Cols == 0 || b.err != nil {
 		return
 	}
-	p := C.taca_gather_args{dst: matrix(dst), table: matrix(table), ids: C.ulonglong(b.stageInts(ids)),
-		rows: C.longlong(dst.Rows), cols: C.longlong(dst.Cols)}
+	at := b.stageInts(ids)
+	if table.DType.Quantised() {
+		b.widenBlocks(dst, table, at)
+		return
+	}
+	p := gather(dst, table, at)
 	b.launch("taca_gather", b.spread(dst.Rows, dst.Cols), fields(&p))
+}
+
+func gather(dst, table tensor.Tensor, ids uint64) C.taca_gather_args {
+	return C.taca_gather_args{dst: matrix(dst), table: matrix(table), ids: C.ulonglong(ids),
+		rows: C.longlong(dst.Rows), cols: C.longlong(dst.Cols), scale: C.double(table.Factor())}
+}
+
+// widenBlocks is Gather and, where ids is 0, Copy of ggml's blocks; a warp takes
+// 256 columns.
+func (b *Backend) widenBlocks(dst, table tensor.Tensor, ids uint64) {
+	p := gather(dst, table, ids)
+	b.launch("taca_widen_blocks", b.warps(dst.Rows*ceil(dst.Cols, 256)), fields(&p))
 }
 
 // Upsample2x repeats every pixel of x two by two.

@@ -14,6 +14,11 @@ func (b *Backend) spread(rows, cols int) geometry {
 	return geometry{x: across, y: min(rows, max(1, 16*b.limits.processors/across), 65535), threads: 256}
 }
 
+// warps is the geometry of kernels whose warps take one of so many units at a time.
+func (b *Backend) warps(units int) geometry {
+	return geometry{x: min(ceil(units, 8), max(1, 16*b.limits.processors)), threads: 256}
+}
+
 func (b *Backend) pointwise(kernel string, p C.taca_pointwise_args, dst tensor.Tensor) {
 	if dst.Rows == 0 || dst.Cols == 0 {
 		return
@@ -49,19 +54,19 @@ func (b *Backend) Mix(dst tensor.Tensor, alpha float32, x tensor.Tensor, beta fl
 // Copy is dst = src, converting the format.
 func (b *Backend) Copy(dst, src tensor.Tensor) {
 	tensor.CheckCopy(dst, src)
-	if src.DType.Quantised() {
+	switch {
+	case dst.Rows == 0 || dst.Cols == 0:
+	case src.DType.Rotated():
 		b.dequantise(dst, src)
-		return
+	case src.DType.Quantised():
+		b.widenBlocks(dst, src, 0)
+	default:
+		b.pointwise("taca_copy", C.taca_pointwise_args{x: matrix(src), a: C.double(src.Factor())}, dst)
 	}
-	b.pointwise("taca_copy", C.taca_pointwise_args{x: matrix(src)}, dst)
 }
 
-// dequantise is Copy of quantised weights; a warp takes 256 columns.
+// dequantise is Copy of rotated weights; a warp takes 256 columns.
 func (b *Backend) dequantise(dst, src tensor.Tensor) {
-	if dst.Rows == 0 || dst.Cols == 0 {
-		return
-	}
 	p := C.taca_pointwise_args{dst: matrix(dst), x: matrix(src), rows: C.longlong(dst.Rows), cols: C.longlong(dst.Cols)}
-	blocks := ceil(dst.Rows*ceil(dst.Cols, 256), 8)
-	b.launch("taca_dequantise", geometry{x: min(blocks, max(1, 16*b.limits.processors)), threads: 256}, fields(&p))
+	b.launch("taca_dequantise", b.warps(dst.Rows*ceil(dst.Cols, 256)), fields(&p))
 }

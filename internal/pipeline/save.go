@@ -49,7 +49,7 @@ func (m *Model) copyFiles(ctx context.Context, dir string) error {
 			return errors.Join(err, ctx.Err())
 		case d.IsDir():
 			return os.MkdirAll(to, 0o777)
-		case strings.HasPrefix(name, "transformer/") && strings.Contains(name, ".safetensors"):
+		case strings.HasPrefix(name, "transformer/") && (strings.Contains(name, ".safetensors") || strings.HasSuffix(name, ".gguf")):
 			return nil
 		}
 		from, err := files.Open(name)

@@ -26,7 +26,9 @@ var mayImport = map[string][]string{
 	"internal/atomicfile":        {},
 	"internal/mapping":           {},
 	"internal/ram":               {},
-	"internal/checkpoint":        {"internal/tensor", "internal/atomicfile", "internal/mapping"},
+	"internal/checkpoint":        {"internal/tensor", "internal/atomicfile", "internal/mapping", "internal/gguf"},
+	"internal/gguf":              {"internal/tensor"},
+	"internal/gguf/gguftest":     {"internal/tensor", "internal/gguf", "internal/checkpoint"},
 	"internal/conditioning":      {"internal/atomicfile", "internal/checkpoint"},
 	"internal/dialect":           {"internal/checkpoint"},
 	"internal/assembly":          {"internal/checkpoint", "internal/dialect", "configs"},
@@ -72,7 +74,7 @@ var (
 )
 
 // testPackages may be imported by tests, and by each other.
-var testPackages = []string{"internal/tensor/opstest", "internal/model/modeltest", "internal/model/encodertest", "internal/dialect/dialecttest"}
+var testPackages = []string{"internal/tensor/opstest", "internal/model/modeltest", "internal/model/encodertest", "internal/dialect/dialecttest", "internal/gguf/gguftest"}
 
 // devices are the packages that hold C: everybody else speaks tensor.Ops.
 var devices = []string{"internal/cpu", "internal/cuda", "internal/cuda/driver"}

@@ -149,6 +149,32 @@ func TestQuantisedTwice(t *testing.T) {
 	if _, err := New(s, tensor.Q8, false); err != nil {
 		t.Error(err)
 	}
+	s = source{matrix: {Shape: []int{1, 256}, Type: "Q6_K", Bytes: make([]byte, 210)}}
+	if _, err := New(s, tensor.Q8, false); err == nil {
+		t.Error("weights of Q6_K became Q8")
+	}
+}
+
+// TestScaledSource: a scale of what is converted is in the numbers, and no more
+// beside them.
+func TestScaledSource(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4))
+	from := checkpoint.Raw{Shape: []int{40, 256}, Type: "F8_E4M3", Scale: 0.0125, Bytes: make([]byte, 40*256)}
+	for i := range from.Bytes {
+		from.Bytes[i] = f8(float32(random.NormFloat64()))
+	}
+	want, err := checkpoint.Floats(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := New(source{matrix: from}, tensor.Q4, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, _ := s.Tensor(matrix)
+	if e := difference(want, read(t, raw, tensor.Q4)); raw.Type != "Q4" || raw.Scale != 0 || !(e < 0.11) {
+		t.Errorf("became %s with the scale %v, relative error %.3f", raw.Type, raw.Scale, e)
+	}
 }
 
 // TestZeros gives rows of zeros no scale, and no NaN.

@@ -54,7 +54,7 @@ func Converts(name string, shape []int, from, to tensor.DType) bool {
 	if !strings.Contains(name, "transformer_blocks.") || strings.Contains(name, ".norm") || !strings.HasSuffix(name, ".weight") || len(shape) != 2 {
 		return false
 	}
-	if to.Quantised() && (shape[1] == 0 || shape[1]%tensor.QuantGrain != 0) {
+	if to.Quantised() && (shape[1] == 0 || shape[1]%to.Grain() != 0) {
 		return false
 	}
 	return to.RowBytes(shape[1]) < from.RowBytes(shape[1])
@@ -72,6 +72,7 @@ func convert(raw checkpoint.Raw, from, to tensor.DType) []byte {
 			row := make([]float32, cols)
 			for i := rows * w / workers; i < rows*(w+1)/workers; i++ {
 				checkpoint.Decode(row, from, raw.Bytes[i*wide:(i+1)*wide])
+				raw.Multiply(row)
 				put(out[i*narrow:(i+1)*narrow], to, row)
 			}
 		})

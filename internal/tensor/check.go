@@ -12,15 +12,15 @@ func must(ok bool, verb string, operands ...any) {
 	}
 }
 
-func vector(t Tensor, n int) bool { return t.Rows == 1 && t.Cols == n && !t.DType.Quantised() }
+func vector(t Tensor, n int) bool { return t.Rows == 1 && t.Cols == n && plain(t) }
 
 func sameShape(a, b Tensor) bool { return a.Rows == b.Rows && a.Cols == b.Cols }
 
-// plain is whether none of them is quantised, which only the weights of Linear
-// and the source of Copy may be.
+// plain is whether none of them is quantised or has a scale, as only the weights
+// of Linear, the source of Copy and the table of Gather may.
 func plain(tensors ...Tensor) bool {
 	for _, t := range tensors {
-		if t.DType.Quantised() {
+		if t.DType.Quantised() || t.Scale != 0 {
 			return false
 		}
 	}
@@ -93,7 +93,7 @@ func CheckGatedAdd(x, y, gate Tensor) {
 
 // CheckGather panics unless every id is a row of table.
 func CheckGather(dst, table Tensor, ids []int32) {
-	must(dst.Rows == len(ids) && dst.Cols == table.Cols && plain(dst, table), "Gather:", dst, " = ", len(ids), " rows of ", table)
+	must(dst.Rows == len(ids) && dst.Cols == table.Cols && plain(dst) && !table.DType.Rotated(), "Gather:", dst, " = ", len(ids), " rows of ", table)
 	for _, id := range ids {
 		must(0 <= id && int(id) < table.Rows, "Gather: row ", id, " of ", table)
 	}

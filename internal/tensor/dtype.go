@@ -15,20 +15,48 @@ const (
 	BF16                // upper half of a binary32
 	F16                 // IEEE binary16
 	F8E4M3              // 8 bits, bias 7, no infinities, largest value 448 (the "fn" variant)
+	F8E5M2              // upper half of a binary16
 	Q8                  // weights of Linear alone: rotated rows of int8, each with a scale; see RowBytes
 	Q4                  // the same in four bits, with a small integer for every 32 of them
+	Q4_0                // from here on ggml's blocks of 32 columns; see internal/gguf
+	Q4_1
+	Q5_0
+	Q5_1
+	Q8_0
+	Q2_K // and of 256
+	Q3_K
+	Q4_K
+	Q5_K
+	Q6_K
 )
 
+// A format is how a row is made of blocks of columns, which are elements where
+// there is one column in each.
 var dtypes = [...]struct {
-	name string // as safetensors spells it, where it has a word for it
-	size int
-}{F32: {"F32", 4}, BF16: {"BF16", 2}, F16: {"F16", 2}, F8E4M3: {"F8_E4M3", 1}, Q8: {"Q8", 1}, Q4: {"Q4", 1}}
+	name    string // as safetensors spells it, where it has a word for it, or ggml
+	columns int    // of a block
+	bytes   int    // of a block
+	more    int    // bytes at the end of a row
+}{
+	F32: {"F32", 1, 4, 0}, BF16: {"BF16", 1, 2, 0}, F16: {"F16", 1, 2, 0}, F8E4M3: {"F8_E4M3", 1, 1, 0}, F8E5M2: {"F8_E5M2", 1, 1, 0},
+	Q8: {"Q8", QuantGrain, QuantGrain, 4}, Q4: {"Q4", QuantGrain, QuantGrain/2 + 1, 4},
+	Q4_0: {"Q4_0", 32, 18, 0}, Q4_1: {"Q4_1", 32, 20, 0}, Q5_0: {"Q5_0", 32, 22, 0}, Q5_1: {"Q5_1", 32, 24, 0}, Q8_0: {"Q8_0", 32, 34, 0},
+	Q2_K: {"Q2_K", 256, 84, 0}, Q3_K: {"Q3_K", 256, 110, 0}, Q4_K: {"Q4_K", 256, 144, 0}, Q5_K: {"Q5_K", 256, 176, 0}, Q6_K: {"Q6_K", 256, 210, 0},
+}
 
 // Size is the number of bytes of one element; of quantised weights, whose
 // elements have no address of their own, 1: their strides count bytes.
-func (d DType) Size() int { return dtypes[d].size }
+func (d DType) Size() int {
+	if d.Quantised() {
+		return 1
+	}
+	return dtypes[d].bytes
+}
 
-// QuantGrain is what the columns of quantised weights are a multiple of.
+// Grain is what the columns of a matrix must be a multiple of.
+func (d DType) Grain() int { return dtypes[d].columns }
+
+// QuantGrain is what the columns of rotated weights are a multiple of.
 const QuantGrain = 32
 
 // RotationWidth is how many neighbouring columns of quantised weights were
@@ -47,8 +75,12 @@ func RotationSign(k int) float32 {
 	return 1
 }
 
-// Quantised reports whether d is made of scaled integers.
-func (d DType) Quantised() bool { return d == Q8 || d == Q4 }
+// Quantised reports whether the elements of d have no address of their own.
+func (d DType) Quantised() bool { return dtypes[d].columns > 1 }
+
+// Rotated reports whether d is a format of ours: rows of rotated integers, by
+// which products are formed of integers.
+func (d DType) Rotated() bool { return d == Q8 || d == Q4 }
 
 // RowBytes is the number of bytes of a row of cols elements, and the stride of
 // quantised weights.
@@ -58,29 +90,22 @@ func (d DType) Quantised() bool { return d == Q8 || d == Q4 }
 //	    the nibble from -8 to 7 in two's complement, m·nibble an int8; byte i of
 //	    16 holds elements i (low) and i+16 (high) of 32
 func (d DType) RowBytes(cols int) int {
-	switch d {
-	case Q8:
-		return cols + 4
-	case Q4:
-		return cols/2 + cols/QuantGrain + 4
-	}
-	return cols * d.Size()
+	f := dtypes[d]
+	return cols/f.columns*f.bytes + f.more
 }
 
-// QuantColumns is the columns of quantised weights whose rows have that many
+// RotatedColumns is the columns of rotated weights whose rows have that many
 // bytes; false where none have.
-func (d DType) QuantColumns(rowBytes int) (cols int, ok bool) {
-	cols = rowBytes - 4
-	if d == Q4 {
-		cols = (rowBytes - 4) * QuantGrain / (QuantGrain/2 + 1)
-	}
-	return cols, d.Quantised() && cols > 0 && cols%QuantGrain == 0 && d.RowBytes(cols) == rowBytes
+func (d DType) RotatedColumns(rowBytes int) (cols int, ok bool) {
+	f := dtypes[d]
+	cols = (rowBytes - f.more) / f.bytes * f.columns
+	return cols, d.Rotated() && cols > 0 && d.RowBytes(cols) == rowBytes
 }
 
 // CheckBind is an error unless raw can be rows × cols weights of format d.
 func CheckBind(raw []byte, rows, cols int, d DType) error {
-	if d.Quantised() && cols%QuantGrain != 0 {
-		return fmt.Errorf("%d columns of %v, want a multiple of %d", cols, d, QuantGrain)
+	if cols%d.Grain() != 0 {
+		return fmt.Errorf("%d columns of %v, want a multiple of %d", cols, d, d.Grain())
 	}
 	if want := rows * d.RowBytes(cols); len(raw) != want {
 		return fmt.Errorf("%d bytes for a %d×%d matrix of %v, want %d", len(raw), rows, cols, d, want)

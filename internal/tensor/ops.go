@@ -16,7 +16,7 @@ type Ops interface {
 	Release(m Mark)
 
 	// Linear is dst = act(x·wᵀ + bias); x is n × in, w is out × in, bias is
-	// 1 × out or none, dst is n × out. Where w is quantised a backend may round
+	// 1 × out or none, dst is n × out. Where w is rotated a backend may round
 	// every row of x, rotated as w is, to int8 and a scale.
 	Linear(dst, x, w, bias Tensor, act Activation)
 	// AddLowRank is dst += scale · (x·downᵀ)·upᵀ; down is r × in, up is out × r.
@@ -51,7 +51,8 @@ type Ops interface {
 	Mul(dst, x, y Tensor)
 	// Mix is dst = a·x + b·y: Euler steps and guidance. dst may be x or y.
 	Mix(dst Tensor, a float32, x Tensor, b float32, y Tensor)
-	// Gather copies row ids[i] of table to row i of dst: token embeddings.
+	// Gather copies row ids[i] of table to row i of dst: token embeddings. It
+	// makes numbers of quantised rows, but not of rotated ones.
 	Gather(dst, table Tensor, ids []int32)
 	// Conv3x3 is a 3×3 convolution with a zero border; x is pixels × in, dst
 	// is pixels × out, w is out × 9·in with columns ordered (ky, kx, in). A

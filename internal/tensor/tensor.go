@@ -9,7 +9,16 @@ type Tensor struct {
 	Stride     int // elements from one row to the next
 	Offset     int // first element
 	DType      DType
+	Scale      float32 // of weights: what their elements are multiplied by; 0 stands for 1
 	Mem        Mem
+}
+
+// Factor is what the elements of t are multiplied by.
+func (t Tensor) Factor() float32 {
+	if t.Scale == 0 {
+		return 1
+	}
+	return t.Scale
 }
 
 // Mem is memory owned by a backend; only that backend looks inside.

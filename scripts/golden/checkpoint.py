@@ -37,6 +37,7 @@ if __name__ == "__main__":
         shapes=shapes,
         widened={
             "F8_E4M3": widened(eight, torch.float8_e4m3fn),
+            "F8_E5M2": widened(eight, torch.float8_e5m2),
             "F16": widened(sixteen, torch.float16),
             "BF16": widened(sixteen, torch.bfloat16),
         },

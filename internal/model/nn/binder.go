@@ -77,25 +77,29 @@ func (b *Binder) Linear(l *Linear, name string, out, in int) {
 
 // LinearNoBias binds name.weight (out × in).
 func (b *Binder) LinearNoBias(l *Linear, name string, out, in int) {
-	b.Matrix(&l.W, name+".weight", out, in)
+	b.bind(&l.W, name+".weight", []int{out, in}, out, in, nil, byLinear)
 	b.layers[b.full(name)] = l
 }
 
 // Vector binds n values as one row.
 func (b *Binder) Vector(t *tensor.Tensor, name string, n int) {
-	b.bind(t, name, []int{n}, 1, n, nil)
+	b.bind(t, name, []int{n}, 1, n, nil, byAny)
 }
 
-// Matrix binds rows × cols values.
+// Matrix binds rows × cols values, for verbs that take weights: a table.
 func (b *Binder) Matrix(t *tensor.Tensor, name string, rows, cols int) {
-	b.bind(t, name, []int{rows, cols}, rows, cols, nil)
+	b.bind(t, name, []int{rows, cols}, rows, cols, nil, byGather)
 }
 
 // Shaped binds a tensor of any shape as a matrix, with its elements put in
 // another order where order is not nil: order[i] is the element that comes
 // i-th within each of the rows.
 func (b *Binder) Shaped(t *tensor.Tensor, name string, shape []int, rows, cols int, order []int) {
-	b.bind(t, name, shape, rows, cols, order)
+	u := byGather
+	if order != nil {
+		u = byAny
+	}
+	b.bind(t, name, shape, rows, cols, order, u)
 }
 
 // Conv3x3 binds name.weight (out, in, 3, 3) with columns in the order
@@ -107,7 +111,7 @@ func (b *Binder) Conv3x3(w, bias *tensor.Tensor, name string, out, in int) {
 			order = append(order, c*9+tap)
 		}
 	}
-	b.bind(w, name+".weight", []int{out, in, 3, 3}, out, 9*in, order)
+	b.bind(w, name+".weight", []int{out, in, 3, 3}, out, 9*in, order, byAny)
 	b.Vector(bias, name+".bias", out)
 }
 
@@ -118,7 +122,7 @@ func (b *Binder) full(name string) string {
 	return b.path + "." + name
 }
 
-func (b *Binder) bind(t *tensor.Tensor, name string, shape []int, rows, cols int, order []int) {
+func (b *Binder) bind(t *tensor.Tensor, name string, shape []int, rows, cols int, order []int, u use) {
 	full := b.full(name)
 	if b.source == nil {
 		*t = b.hand(full, nil, rows, cols, tensor.BF16)
@@ -139,11 +143,16 @@ func (b *Binder) bind(t *tensor.Tensor, name string, shape []int, rows, cols int
 		b.defects.Misshapen = append(b.defects.Misshapen, fmt.Sprintf("%s holds %s, which is no weight format", full, raw.Type))
 		return
 	}
+	if !u.takes(raw, d) || cols%d.Grain() != 0 {
+		b.defects.Misshapen = append(b.defects.Misshapen, fmt.Sprintf("%s holds scaled numbers (%s) of %d columns, which cannot be read here", full, raw.Type, cols))
+		return
+	}
 	data := raw.Bytes
 	if order != nil {
 		data = b.reordered(raw, order, rows, d)
 	}
 	*t = b.hand(full, data, rows, cols, d)
+	t.Scale = raw.Scale
 }
 
 // hand gives the backend one matrix.

@@ -9,7 +9,7 @@ import (
 // The formats that cases combine.
 var (
 	activationTypes = []tensor.DType{tensor.F32, tensor.BF16}
-	weightTypes     = []tensor.DType{tensor.F32, tensor.BF16, tensor.F16, tensor.F8E4M3}
+	weightTypes     = []tensor.DType{tensor.F32, tensor.BF16, tensor.F16, tensor.F8E4M3, tensor.F8E5M2}
 	activations     = []tensor.Activation{tensor.Identity, tensor.SiLU, tensor.GELUTanh, tensor.GELU, tensor.QuickGELU}
 )
 
@@ -122,23 +122,23 @@ func quantisedCases() []testCase {
 			add("quantised large", linear{n: 256, in: 768, out: 512, f: f, bias: true, act: tensor.GELUTanh, scale: large})
 			add("quantised huge", linear{n: 1024, in: 3072, out: 3072, f: f, bias: true, scale: huge})
 		}
-		all = append(all, quantisedPart(w), quantisedZeros(w))
+		all = append(all, quantisedPart(w, 64), quantisedZeros(w, 64))
 	}
 	return all
 }
 
 // quantisedPart uses some rows of the weights.
-func quantisedPart(w tensor.DType) testCase {
+func quantisedPart(w tensor.DType, cols int) testCase {
 	return testCase{name: fmt.Sprintf("Linear/part of the weights %v", w), result: tensor.F32, build: func(s *stage) (tensor.Tensor, func()) {
-		x, w, dst := s.input(6, 64, tensor.F32), s.weight(60, 64, w, 1), s.blank(6, 21, tensor.F32)
+		x, w, dst := s.input(6, cols, tensor.F32), s.weight(60, cols, w, 1), s.blank(6, 21, tensor.F32)
 		return dst, func() { s.b.Linear(dst, x, w.RowRange(20, 41), none, tensor.Identity) }
 	}}
 }
 
 // quantisedZeros has a row of zeros, which has no scale.
-func quantisedZeros(w tensor.DType) testCase {
+func quantisedZeros(w tensor.DType, cols int) testCase {
 	return testCase{name: fmt.Sprintf("Linear/a row of zeros %v", w), result: tensor.F32, build: func(s *stage) (tensor.Tensor, func()) {
-		x, w, dst := s.input(3, 64, tensor.F32), s.weight(20, 64, w, 1), s.blank(3, 20, tensor.F32)
+		x, w, dst := s.input(3, cols, tensor.F32), s.weight(20, cols, w, 1), s.blank(3, 20, tensor.F32)
 		bias := s.vector(20, tensor.F32)
 		return dst, func() {
 			s.b.Mix(x.RowRange(1, 2), 0, x.RowRange(1, 2), 0, x.RowRange(1, 2))

@@ -19,6 +19,7 @@ var formats = map[tensor.DType]format{
 	tensor.BF16:   {8, -126, 0x1.FEp127},
 	tensor.F16:    {11, -14, 65504},
 	tensor.F8E4M3: {4, -6, 448},
+	tensor.F8E5M2: {3, -14, 57344},
 }
 
 // unit is the greatest relative error of rounding a normal number to d.
@@ -69,6 +70,9 @@ func decode(d tensor.DType, raw []byte, i int) float64 {
 	case tensor.F16:
 		b := binary.LittleEndian.Uint16(raw[2*i:])
 		return decodeSmall(int(b>>15), int(b>>10&31), int(b&1023), 10, 15, b&0x7FFF > 0x7C00, b&0x7FFF == 0x7C00)
+	case tensor.F8E5M2:
+		b := raw[i]
+		return decodeSmall(int(b>>7), int(b>>2&31), int(b&3), 2, 15, b&0x7F > 0x7C, b&0x7F == 0x7C)
 	default:
 		b := raw[i]
 		return decodeSmall(int(b>>7), int(b>>3&15), int(b&7), 3, 7, b&0x7F == 0x7F, false)
@@ -103,6 +107,8 @@ func encode(d tensor.DType, values []float64) []byte {
 			raw = binary.LittleEndian.AppendUint16(raw, uint16(math.Float32bits(float32(v))>>16))
 		case tensor.F16:
 			raw = binary.LittleEndian.AppendUint16(raw, uint16(encodeSmall(v, 10, -14)))
+		case tensor.F8E5M2:
+			raw = append(raw, uint8(encodeSmall(v, 2, -14)))
 		default:
 			raw = append(raw, uint8(encodeSmall(v, 3, -6)))
 		}
@@ -116,7 +122,7 @@ func encodeSmall(v float64, bits, minExponent int) int {
 	if math.Signbit(v) {
 		sign = 1
 	}
-	exponentBits := 15 - bits
+	exponentBits := 5
 	if bits == 3 {
 		exponentBits = 4
 	}

@@ -160,13 +160,17 @@ func load(t tensor.Tensor, i int, row []float64) []float64 {
 		copy(row, m.values[at:at+t.Cols])
 		return row
 	}
-	if t.DType.Quantised() {
+	switch {
+	case t.DType.Rotated():
 		dequantised(t.DType, m.raw[at:], row)
-		return row
+	case t.DType.Quantised():
+		unblock(t.DType, m.raw[at:], row)
+	default:
+		for j := range row {
+			row[j] = decode(t.DType, m.raw, at+j)
+		}
 	}
-	for j := range row {
-		row[j] = decode(t.DType, m.raw, at+j)
-	}
+	scaled(t, row)
 	return row
 }
 

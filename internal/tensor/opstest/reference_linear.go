@@ -48,7 +48,7 @@ func (r *reference) product(x, w tensor.Tensor) []float64 {
 // times is x·wᵀ for an n × k matrix of plain numbers. The rows of w are shared
 // among the processors, for there are many even where x is one row.
 func (r *reference) times(x []float64, n, k int, w tensor.Tensor) []float64 {
-	if r.narrow && w.DType.Quantised() {
+	if r.narrow && w.DType.Rotated() {
 		return r.quantisedProduct(x, n, w)
 	}
 	y := make([]float64, n*w.Rows)

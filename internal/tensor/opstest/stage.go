@@ -94,8 +94,11 @@ func (s *stage) blank(rows, cols int, d tensor.DType) tensor.Tensor {
 // weight is a matrix of normal numbers of the given spread, bound at an odd
 // address as in a checkpoint whose header has an odd length.
 func (s *stage) weight(rows, cols int, d tensor.DType, spread float64) tensor.Tensor {
-	if d.Quantised() {
+	switch {
+	case d.Rotated():
 		return s.bind(rows, cols, d, randomQuantised(s.random, rows, cols, d, spread))
+	case d.Quantised():
+		return s.bind(rows, cols, d, randomBlocks(s.random, rows, cols, d, spread))
 	}
 	return s.bind(rows, cols, d, encode(d, s.normal(rows*cols, 0, spread)))
 }

@@ -35,7 +35,7 @@ type testCase struct {
 
 func cases() []testCase {
 	return slices.Concat(linearCases(), lowRankCases(), normCases(), qkCases(),
-		attentionCases(), attentionStatsCases(), pointwiseCases(), copyCases(), convCases(), groupNormCases())
+		attentionCases(), attentionStatsCases(), pointwiseCases(), copyCases(), blockCases(), scaledCases(), convCases(), groupNormCases())
 }
 
 // Run holds a backend against the definition of every verb. The suite opens

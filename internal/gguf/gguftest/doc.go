@@ -1,0 +1,3 @@
+// Package gguftest writes GGUF files for tests, and makes quantised weights of
+// numbers.
+package gguftest
