@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -8,6 +9,7 @@ import (
 
 	"taca/configs"
 	"taca/internal/lora"
+	"taca/internal/pipeline"
 )
 
 // adapterContents is what taca inspect finds in a LoRA.
@@ -41,17 +43,35 @@ func inspectLoRA(path, model string) (*adapterContents, error) {
 		if err != nil {
 			return nil, err
 		}
-		fit := adapterFit{Models: []string{name}}
-		fitted, err := m.Fit(file, lora.Options{Scale: 1})
+		fit, err := fitOf(m, file)
 		if err != nil {
-			fit.Why = strings.TrimPrefix(err.Error(), path+": ")
-			found.Misfits = merge(found.Misfits, fit)
-			continue
+			return nil, err
 		}
-		fit.Layers = fitted.Layers()
-		found.Fits = merge(found.Fits, fit)
+		fit.Models = []string{name}
+		if fit.Why == "" {
+			found.Fits = merge(found.Fits, fit)
+		} else {
+			found.Misfits = merge(found.Misfits, fit)
+		}
 	}
 	return found, nil
+}
+
+// fitOf is what of a file has a place in a model.
+func fitOf(m *pipeline.Model, file *lora.File) (fit adapterFit, err error) {
+	fitted, err := m.Fit(file, lora.Options{Scale: 1})
+	var refused *lora.Error
+	if errors.As(err, &refused) {
+		fit.Why = refused.Problem
+		fitted, err = m.Fit(file, lora.Options{Scale: 1, Lenient: true})
+	}
+	switch {
+	case err == nil:
+		fit.Layers = fitted.Layers()
+	case errors.As(err, &refused): // nothing is left
+		err = nil
+	}
+	return fit, err
 }
 
 // merge adds a model to those that are like it.
@@ -69,6 +89,9 @@ func (f adapterFit) told() string { return fmt.Sprint(f.Layers, f.Why) }
 
 func (c *adapterContents) print(to io.Writer) {
 	fmt.Fprintf(to, "adapter of %d modules, rank %s, alpha %s, scale %s\n", c.Modules, some(c.Ranks), c.alpha(), some(c.Scales))
+	if c.By != "" {
+		fmt.Fprintf(to, "written by %s\n", c.By)
+	}
 	for _, why := range c.Refused {
 		fmt.Fprintf(to, "not usable: %s\n", why)
 	}
@@ -76,7 +99,11 @@ func (c *adapterContents) print(to io.Writer) {
 		fmt.Fprintf(to, "fits %s: all of it, %s\n", strings.Join(f.Models, ", "), layersText(f.Layers))
 	}
 	for _, f := range c.Misfits {
-		fmt.Fprintf(to, "does not fit %s: %s\n", strings.Join(f.Models, ", "), f.Why)
+		part := ""
+		if len(f.Layers) > 0 {
+			part = ", but " + layersText(f.Layers)
+		}
+		fmt.Fprintf(to, "does not fit %s%s: %s\n", strings.Join(f.Models, ", "), part, f.Why)
 	}
 }
 
@@ -109,11 +136,11 @@ func layersText(layers map[string]int) string {
 	var all []string
 	for _, part := range []string{"transformer", "text_encoder", "text_encoder_2", "text_encoder_3"} {
 		if n := layers[part]; n > 0 {
-			all = append(all, fmt.Sprintf("%d layers of %s", n, part))
+			all = append(all, fmt.Sprintf("%s %d", part, n))
 		}
 	}
 	if len(all) == 0 {
-		return "which changes nothing"
+		return "no layer, since it changes nothing"
 	}
-	return strings.Join(all, ", ")
+	return "layers of " + strings.Join(all, ", of ")
 }

@@ -1,6 +1,7 @@
 package lora
 
 import (
+	"encoding/json"
 	"errors"
 	"io"
 	"maps"
@@ -16,6 +17,7 @@ import (
 type File struct {
 	source  checkpoint.Source
 	trainer string
+	writer  string    // the program that says it wrote it, or empty
 	modules []*module // by name
 	foreign []string  // tensors that are no adapter's
 	scales  scales
@@ -66,7 +68,7 @@ func readConfig(path string) ([]byte, error) {
 // New takes a file's tensors apart. metadata is the header's; config is the
 // adapter_config.json beside a file that PEFT wrote, or nil. Errors are *Error.
 func New(source checkpoint.Source, metadata map[string]string, config []byte) (*File, error) {
-	f := &File{source: source}
+	f := &File{source: source, writer: writer(metadata)}
 	var ok bool
 	if f.trainer, ok = Trainer(source.Names()); !ok {
 		return nil, f.refuse("it holds no LoRA", source.Names()...)
@@ -95,6 +97,15 @@ func New(source checkpoint.Source, metadata map[string]string, config []byte) (*
 		f.modules = append(f.modules, found[name])
 	}
 	return f, nil
+}
+
+// writer is what ai-toolkit, which spells as diffusers does, says of itself.
+func writer(metadata map[string]string) string {
+	var software struct{ Name, Version string }
+	if json.Unmarshal([]byte(metadata["software"]), &software) != nil {
+		return ""
+	}
+	return strings.TrimSpace(software.Name + " " + software.Version)
 }
 
 func (f *File) refuse(problem string, keys ...string) *Error {

@@ -9,6 +9,7 @@ import (
 // Summary is what a file says of itself, whatever model it is for.
 type Summary struct {
 	Trainer string    `json:"trainer"` // whose spelling it has
+	By      string    `json:"written_by,omitempty"`
 	Modules int       `json:"modules"` // pairs of matrices
 	Ranks   []int     `json:"ranks"`   // all that occur
 	Alphas  []float64 `json:"alphas"`  // all that occur; none: nobody says
@@ -20,7 +21,7 @@ type Summary struct {
 // Summary looks at all modules. Refused is why some cannot be used, whatever
 // the model.
 func (f *File) Summary() Summary {
-	s := Summary{Trainer: f.trainer, From: f.scales.from}
+	s := Summary{Trainer: f.trainer, By: f.writer, From: f.scales.from}
 	ranks, alphas, scales, refused := map[int]bool{}, map[float64]bool{}, map[float32]bool{}, map[string]bool{}
 	for _, m := range f.modules {
 		why := m.why
