@@ -2,6 +2,7 @@ package lora
 
 import (
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 
@@ -43,9 +44,9 @@ var prefixes = map[Kind][]string{
 	// Numbers of text encoders mean what they count: OneTrainer's second is
 	// CLIP-G in SD3 and T5 in FLUX, kohya's third is T5 in both. The names of
 	// their modules tell them apart.
-	CLIPL: {"lora_te_", "lora_te1_", "text_encoders_clip_l_transformer_", "clip_l_transformer_"},
-	CLIPG: {"lora_te2_", "text_encoders_clip_g_transformer_", "clip_g_transformer_"},
-	T5:    {"lora_te2_", "lora_te3_", "text_encoders_t5xxl_transformer_", "t5xxl_transformer_"},
+	CLIPL: {"lora_te_", "lora_te1_", "text_encoders_clip_l_transformer_", "clip_l_"},
+	CLIPG: {"lora_te2_", "text_encoders_clip_g_transformer_", "clip_g_"},
+	T5:    {"lora_te2_", "lora_te3_", "text_encoders_t5xxl_transformer_", "t5_"},
 }
 
 var transformer = []string{
@@ -88,8 +89,11 @@ func (p *Part) names() dialect.Table {
 		double, single := p.depth("transformer_blocks."), p.depth("single_transformer_blocks.")
 		all = dialect.FLUX(double, single)
 		xlabs(all, double, single)
+		unfused(all)
+		all["img_in.proj"] = all["img_in"] // so OneTrainer calls it
 	case SD3:
 		all = dialect.SD3(p.depth("transformer_blocks."))
+		unfused(all)
 	default:
 		all = dialect.Table{}
 	}
@@ -136,6 +140,19 @@ func aliases(name string) []string {
 		}
 	}
 	return all
+}
+
+// unfused adds the names that OneTrainer gives the parts of fused modules: their
+// number behind the module's name.
+func unfused(t dialect.Table) {
+	for name, m := range maps.Clone(t) {
+		if len(m.Parts) == 1 {
+			continue
+		}
+		for i, part := range m.Parts {
+			t[fmt.Sprintf("%s.%d", name, i)] = dialect.Module{Parts: []string{part}}
+		}
+	}
 }
 
 // xlabs adds XLabs' names of modules, as they are without the endings of their

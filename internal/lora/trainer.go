@@ -13,7 +13,7 @@ var trainers = []struct {
 	{control, contains("norm.query_norm.scale")},
 	{"kohya, FLUX", prefix("lora_unet_double_blocks_", "lora_unet_single_blocks_")},
 	{"kohya, SD3", prefix("lora_unet_joint_blocks_")},
-	{"OneTrainer", prefix("lora_transformer_")},
+	{"OneTrainer", prefix("lora_transformer_", "transformer.double_blocks.", "transformer.single_blocks.", "transformer.joint_blocks.", "clip_l.", "clip_g.", "t5.")},
 	{"LyCORIS", func(k string) bool {
 		return strings.HasPrefix(k, "lycoris_") || contains(".hada_w", ".lokr_w", ".oft_", ".glora")(k)
 	}},

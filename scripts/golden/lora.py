@@ -83,6 +83,12 @@ def sd3_modules(config: dict) -> dict[str, list[str]]:
     return known
 
 
+def split(authors: dict[str, list[str]]) -> dict[str, list[str]]:
+    """The authors' modules as the Open Model Initiative's format has them, which OneTrainer writes: fused ones part by part."""
+    parts = {f"{name}.{i}": [p] for name, fused in authors.items() if len(fused) > 1 for i, p in enumerate(fused)}
+    return {name: whole for name, whole in authors.items() if len(whole) == 1} | parts
+
+
 def canonical(model) -> dict[str, list[str]]:
     kinds = (torch.nn.Linear, torch.nn.Conv2d)
     return {name: [name] for name, m in model.named_modules() if isinstance(m, kinds)}
@@ -193,6 +199,7 @@ def transformer_adapters(model, authors: dict) -> list[Adapter]:
         Adapter("peft", ours, dotted("base_model.model."), "named", peft=stable, told=None),
         Adapter("ai-toolkit", matrices, dotted("transformer."), first=3),
         Adapter("onetrainer", ours, underscored("lora_transformer_"), "kohya", alpha=True),
+        Adapter("onetrainer-omi", split(authors), lambda m: "transformer." + {"img_in": "img_in.proj"}.get(m, m), "kohya", alpha=True),
         Adapter("kohya", authors, underscored("lora_unet_"), "kohya", alpha=True),
         Adapter("comfyui", authors, dotted("diffusion_model."), "kohya", alpha=True, first=2),
         Adapter("comfyui-ab", authors, dotted("diffusion_model.")),
@@ -276,6 +283,7 @@ def clip_adapters(model, kind: str, number: int, folder: str) -> list[Adapter]:
         Adapter("bare", layers, lambda m: f"{folder}." + m.removeprefix("text_model.")),
         Adapter("kohya", ours, underscored(f"lora_te{number}_"), "kohya", alpha=True),
         Adapter("comfyui", ours, dotted(f"text_encoders.{kind}.transformer."), "kohya", alpha=True),
+        Adapter("onetrainer-omi", ours, dotted(f"{kind}."), "kohya", alpha=True),
         Adapter("old", attention, renamed, "old"),
         Adapter("older", {k: v for k, v in layers.items() if "mlp" in k}, dotted(f"{folder}."), "older"),
     ] + ([Adapter("kohya-one", layers, underscored("lora_te_"), "kohya", alpha=True)] if number == 1 else [])
@@ -288,6 +296,7 @@ def t5_adapters(model) -> list[Adapter]:
         Adapter("diffusers", ours, dotted("text_encoder_2."), peft=some, told="text_encoder_2."),
         Adapter("kohya", ours, underscored("lora_te3_"), "kohya", alpha=True),
         Adapter("onetrainer", ours, underscored("lora_te2_"), "kohya", alpha=True),
+        Adapter("onetrainer-omi", ours, dotted("t5."), "kohya", alpha=True),
         Adapter("comfyui", ours, dotted("text_encoders.t5xxl.transformer.")),
     ]
 
