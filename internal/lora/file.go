@@ -27,8 +27,8 @@ type File struct {
 // where it writes the adapter's tensors.
 const configName = "adapter_config.json"
 
-// Open maps an adapter file. Close unmaps what was opened, File's matrices
-// with it.
+// Open maps an adapter file. The second result is what holds its matrices, to be
+// closed when they are in use no more.
 func Open(path string) (*File, *checkpoint.File, error) {
 	source, err := checkpoint.OpenFile(path)
 	if err != nil {

@@ -43,10 +43,12 @@ def flux_modules(config: dict) -> dict[str, list[str]]:
         known |= {f"{d}img_attn.qkv": [f"{c}attn.to_{x}" for x in "qkv"], f"{d}txt_attn.qkv": [f"{c}attn.add_{x}_proj" for x in "qkv"]}
         known |= {f"{d}img_attn.proj": [f"{c}attn.to_out.0"], f"{d}txt_attn.proj": [f"{c}attn.to_add_out"]}
         for theirs, norm, ff in (("img", "norm1", "ff"), ("txt", "norm1_context", "ff_context")):
-            known |= {f"{d}{theirs}_mod.lin": [f"{c}{norm}.linear"], f"{d}{theirs}_mlp.0": [f"{c}{ff}.net.0.proj"], f"{d}{theirs}_mlp.2": [f"{c}{ff}.net.2"]}
+            known |= {f"{d}{theirs}_mlp.0": [f"{c}{ff}.net.0.proj"], f"{d}{theirs}_mlp.2": [f"{c}{ff}.net.2"]}
+            known |= {f"{d}{theirs}_mod.lin": [f"{c}{norm}.linear"]}
     for i in range(config["num_single_layers"]):
         s, c = f"single_blocks.{i}.", f"single_transformer_blocks.{i}."
-        known |= {f"{s}linear1": [f"{c}attn.to_{x}" for x in "qkv"] + [f"{c}proj_mlp"], f"{s}linear2": [f"{c}proj_out"], f"{s}modulation.lin": [f"{c}norm.linear"]}
+        known |= {f"{s}linear1": [f"{c}attn.to_{x}" for x in "qkv"] + [f"{c}proj_mlp"], f"{s}linear2": [f"{c}proj_out"]}
+        known |= {f"{s}modulation.lin": [f"{c}norm.linear"]}
     return known
 
 
@@ -219,12 +221,12 @@ def transformer_golden(family: str, model, weights: list[dict], adapters: list[A
         assert error(plain, out) > 0.05, f"{a.name} moves the output by {error(plain, out)} only"
         tensors |= {f"{a.name}/{n}": t.clone() for n, t in (given | {"proj_out": out}).items()}
         runs.append(RUN | a.run() | dict(name=a.name))
-        print(f"{family} {a.name}: moves {error(plain, out):.2f}, {theirs(family, model, a, evaluate, out)}")
+        print(f"{family} {a.name}: moves {error(plain, out):.2f}, {theirs(model, a, evaluate, out)}")
     assert torch.equal(plain, evaluate())
     save(REPOSITORY / f"internal/lora/testdata/{family}.safetensors", tensors, config=config, weights=weights, runs=runs)
 
 
-def theirs(family: str, model, a: Adapter, evaluate, want: torch.Tensor) -> str:
+def theirs(model, a: Adapter, evaluate, want: torch.Tensor) -> str:
     """Hold diffusers' own loading of the file against want, where it reads the dialect without defects."""
     if a.name not in ("diffusers", "ai-toolkit", "adapter", "xlabs"):
         return "of W + scale·B·A alone"
@@ -329,7 +331,8 @@ def hold_to_peft() -> None:
     model, _ = t5_model(T5["gated"], {})
     ids = prompt(9, 60, 1)
     modules = {k: v for k, v in canonical(model).items() if k.endswith((".q", ".wo"))}
-    a = Adapter("x", modules, dotted("base_model.model."), peft=dict(lora_alpha=6.0, use_rslora=True, alpha_pattern={"wo": 2.0})).fit(model.state_dict())
+    scaled = dict(lora_alpha=6.0, use_rslora=True, alpha_pattern={"wo": 2.0})
+    a = Adapter("x", modules, dotted("base_model.model."), peft=scaled).fit(model.state_dict())
     want = with_deltas(model, a, lambda: t5_forward(model, ids))["rows"]
     peft = get_peft_model(model, LoraConfig(**a.config()))
     state = peft.state_dict()
@@ -347,8 +350,9 @@ def main() -> None:
     hold_to_kohya()
     hold_to_peft()
     for family, make, config, modules, forward in (
-        ("flux", FluxTransformer2DModel, FLUX["dev"], flux_modules, flux_forward), ("sd3", SD3Transformer2DModel, SD3["medium"], sd3_modules, sd3_forward),
-    ):  # fmt: skip
+        ("flux", FluxTransformer2DModel, FLUX["dev"], flux_modules, flux_forward),
+        ("sd3", SD3Transformer2DModel, SD3["medium"], sd3_modules, sd3_forward),
+    ):
         model = make(**config).eval()
         weights = plan(model)
         fill(model, weights)
