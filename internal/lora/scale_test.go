@@ -1,12 +1,14 @@
 package lora_test
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"math"
 	"os"
 	"strings"
 	"testing"
 
+	"taca/internal/checkpoint"
 	"taca/internal/lora"
 	"taca/internal/model/nn"
 	"taca/internal/tensor"
@@ -84,6 +86,23 @@ func TestBadMetadata(t *testing.T) {
 	at := layers(t, b)
 	if _, err := attach(at, file, metadata, b, 1); err != nil || at[q].Adapters[0].Scale != 2 {
 		t.Errorf("a pattern of null: error %v, adapters %v", err, at[q].Adapters)
+	}
+}
+
+// TestAlphaFormats: alpha is one number in any format and shape.
+func TestAlphaFormats(t *testing.T) {
+	for name, raw := range map[string]checkpoint.Raw{
+		"F32":        number(6),
+		"of shape 1": {Shape: []int{1}, Type: "F32", Bytes: number(6).Bytes},
+		"BF16":       stored(tensor.BF16, []float64{6}),
+		"F16":        stored(tensor.F16, []float64{6}, 1),
+		"F64":        {Type: "F64", Bytes: binary.LittleEndian.AppendUint64(nil, math.Float64bits(6))},
+	} {
+		b := opstest.NewReference()
+		at := layers(t, b)
+		if _, err := attach(at, whole(source{toQ + ".alpha": raw}), nil, b, 1); err != nil || at[toQ].Adapters[0].Scale != 3 {
+			t.Errorf("%s: error %v, adapters %v", name, err, at[toQ].Adapters)
+		}
 	}
 }
 

@@ -110,7 +110,7 @@ func width(what string, columns int, key string, want int) error {
 // textEncoder is one reader of the prompt.
 type textEncoder interface {
 	component() string // its folder
-	kind() string      // what taca tokenize calls it
+	kind() string      // what taca tokenize calls it, and package lora
 	tokenizer(fs.FS) (tokenizer.Tokenizer, error)
 	// length is the number of tokens it reads of a request.
 	length(maxLength int) int
