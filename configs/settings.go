@@ -32,6 +32,7 @@ type Settings struct {
 	GammaT    float32  `yaml:"gamma_threshold"`
 	LoRA      []string `yaml:"lora"`      // FILE[:SCALE], always active
 	TACALoRA  []string `yaml:"taca_lora"` // FILE[:SCALE], active where gamma is not 1
+	Lenient   bool     `yaml:"lora_lenient"`
 	Cache     float32  `yaml:"cache"`
 	Device    string   `yaml:"device"`
 	DType     string   `yaml:"dtype"`

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -21,15 +22,17 @@ import (
 
 func newInspectCommand(a *app) *cobra.Command {
 	var all, asJSON bool
+	var model string
 	c := &cobra.Command{
 		Use:   "inspect FILE|DIR",
 		Short: "say what a model folder, a safetensors or GGUF file or a picture holds",
 		Example: `  taca inspect ~/models/FLUX.1-dev
-  taca inspect lora.safetensors --tensors
+  taca inspect lora.safetensors
+  taca inspect vae.safetensors --tensors
   taca inspect fox.png`,
 		Args: arguments(cobra.ExactArgs(1)),
 		RunE: func(_ *cobra.Command, args []string) error {
-			found, err := inspect(args[0], all)
+			found, err := inspect(args[0], all, model)
 			if err != nil {
 				return err
 			}
@@ -42,6 +45,7 @@ func newInspectCommand(a *app) *cobra.Command {
 		},
 	}
 	c.Flags().BoolVar(&all, "tensors", false, "list every tensor")
+	c.Flags().StringVarP(&model, "model", "m", "", "`folder` or preset to hold a LoRA against (default: all presets)")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
 }
@@ -51,6 +55,7 @@ type contents struct {
 	Path     string            `json:"path"`
 	Kind     string            `json:"kind"`
 	Parts    []part            `json:"parts,omitempty"`
+	Adapter  *adapterContents  `json:"adapter,omitempty"`
 	Refused  string            `json:"refused,omitempty"` // why taca cannot use it
 	Metadata map[string]string `json:"metadata,omitempty"`
 }
@@ -73,7 +78,7 @@ type tensorLine struct {
 	Shape []int  `json:"shape"`
 }
 
-func inspect(path string, all bool) (*contents, error) {
+func inspect(path string, all bool, model string) (*contents, error) {
 	info, err := os.Stat(path)
 	switch {
 	case err != nil:
@@ -93,12 +98,16 @@ func inspect(path string, all bool) (*contents, error) {
 	}
 	defer f.Close()
 	found := &contents{Path: path, Kind: f.Kind(), Metadata: f.Metadata(), Parts: []part{survey(filepath.Base(path), f, all)}}
-	if kind, ok := lora.Kind(f.Names()); ok {
-		found.Kind = "LoRA, " + kind
+	if trainer, ok := lora.Trainer(f.Names()); ok {
+		found.Kind = "LoRA, " + trainer
+		var refused *lora.Error
+		if found.Adapter, err = inspectLoRA(path, model); errors.As(err, &refused) {
+			found.Refused, err = refused.Problem, nil
+		}
 	} else {
 		found.recognise(f, all)
 	}
-	return found, nil
+	return found, err
 }
 
 func inspectFolder(path string, all bool) (*contents, error) {
@@ -141,6 +150,9 @@ func (c *contents) print(to io.Writer) error {
 		for _, t := range p.List {
 			fmt.Fprintf(w, "  %s\t%s\t%v\n", t.Name, t.Type, t.Shape)
 		}
+	}
+	if c.Adapter != nil {
+		c.Adapter.print(w)
 	}
 	if c.Refused != "" {
 		fmt.Fprintf(w, "not usable: %s\n", c.Refused)

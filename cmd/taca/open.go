@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -59,7 +60,7 @@ func (g *generation) prepare() error {
 		g.backend = g.trace
 	}
 	g.record = record{Program: "taca " + version(), Model: lasting(g.settings.Model), Parts: lastingParts(g.settings.Parts), Class: m.Class, Request: r, LoRAs: slices.Clone(g.loras),
-		DType: strings.ToLower(g.dtype.String()), Weights: g.settings.Weights, Backend: g.backend.Name()}
+		Lenient: g.settings.Lenient, DType: strings.ToLower(g.dtype.String()), Weights: g.settings.Weights, Backend: g.backend.Name()}
 	g.record.Start = lasting(g.opts.latentsIn)
 	for i := range g.record.LoRAs {
 		g.record.LoRAs[i].Path = lasting(g.loras[i].Path)
@@ -70,8 +71,19 @@ func (g *generation) prepare() error {
 // load maps the weights. After an error the device is still open.
 func (g *generation) load(ctx context.Context) error {
 	var err error
-	g.pipe, err = pipeline.Open(ctx, g.model, g.backend, pipeline.Config{DType: g.dtype, LoRAs: g.loras, Conditioning: g.conditioningCache(), Attention: g.recorded}, g.watch)
-	return err
+	g.pipe, err = pipeline.Open(ctx, g.model, g.backend, pipeline.Config{DType: g.dtype, LoRAs: g.loras, Lenient: g.settings.Lenient,
+		Conditioning: g.conditioningCache(), Attention: g.recorded}, g.watch)
+	if err != nil {
+		return err
+	}
+	left := g.pipe.LeftOut()
+	for _, path := range slices.Sorted(maps.Keys(left)) {
+		for _, o := range left[path] {
+			g.progress.clear()
+			g.app.say("taca: %s: left out, %v", path, o)
+		}
+	}
+	return nil
 }
 
 // request is what the settings ask of this model; latents given as a file fix

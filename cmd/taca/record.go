@@ -24,6 +24,7 @@ type record struct {
 	Class   string        `json:"class"`
 	pipeline.Request
 	LoRAs   []pipeline.LoRA `json:"loras,omitempty"`
+	Lenient bool            `json:"lora_lenient,omitempty"`
 	Start   string          `json:"latents_in,omitempty"` // the file that replaced the noise
 	DType   string          `json:"dtype"`
 	Weights string          `json:"weights,omitempty"` // what the transformer's became when it was opened
@@ -43,7 +44,7 @@ func (r *record) apply(s *configs.Settings) {
 	}
 	s.GammaShape, s.GammaBlocks = r.TACA.Shape, r.TACA.Blocks
 	s.Weights = r.Weights
-	s.LoRA, s.TACALoRA = nil, nil
+	s.LoRA, s.TACALoRA, s.Lenient = nil, nil, r.Lenient
 	for _, l := range r.LoRAs {
 		if l.TACA {
 			s.TACALoRA = append(s.TACALoRA, describe(l))

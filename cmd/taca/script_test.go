@@ -49,6 +49,7 @@ func TestScripts(t *testing.T) {
 			"patch":    patch,
 			"replace":  replace,
 			"adapter":  putAdapter,
+			"tensors":  putTensors,
 			"nothing":  nothing,
 			"readonly": readonly,
 			"shared":   shared,
@@ -142,6 +143,28 @@ func toGGUF(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(strings.TrimSuffix(found[0], "safetensors")+"gguf", gguftest.File(blocks, nil), 0o644))
 	ts.Check(file.Close())
 	ts.Check(os.Remove(found[0]))
+}
+
+// tensors FILE NAME=ROWSxCOLS...: a safetensors file of F32; a shape without
+// numbers is a scalar's.
+func putTensors(ts *testscript.TestScript, _ bool, args []string) {
+	var tensors []checkpoint.Tensor
+	for _, arg := range args[1:] {
+		name, sizes, _ := strings.Cut(arg, "=")
+		var shape []int
+		n := 1
+		for _, size := range strings.FieldsFunc(sizes, func(r rune) bool { return r == 'x' }) {
+			d, err := strconv.Atoi(size)
+			ts.Check(err)
+			shape, n = append(shape, d), n*d
+		}
+		values := make([]float32, n)
+		for i := range values {
+			values[i] = float32((i*i+len(name))%9-3) / 8
+		}
+		tensors = append(tensors, checkpoint.FromFloats(name, shape, values))
+	}
+	ts.Check(checkpoint.Write(ts.MkAbs(args[0]), tensors, nil))
 }
 
 // nothing GLOB: no such file exists, not even a temporary one.

@@ -171,14 +171,17 @@ func (f *settingFlags) negative(c *cobra.Command) {
 // lora registers the adapters that are always active.
 func (f *settingFlags) lora(c *cobra.Command) {
 	flag(f, "lora", func(s *configs.Settings) *[]string { return &s.LoRA }, func(p *[]string) {
-		c.Flags().StringArrayVar(p, "lora", nil, "`FILE[:SCALE]`, an adapter that is always active; repeatable")
+		c.Flags().StringArrayVar(p, "lora", nil, "`FILE[:SCALE]`, an adapter that is always active, of the transformer, the text encoders or both; repeatable, each with its scale")
+	})
+	flag(f, "lora-lenient", func(s *configs.Settings) *bool { return &s.Lenient }, func(p *bool) {
+		c.Flags().BoolVar(p, "lora-lenient", false, "go on without those parts of an adapter that this model or taca has no place for, and name them")
 	})
 }
 
 // tacaLoRA registers the adapters that follow gamma.
 func (f *settingFlags) tacaLoRA(c *cobra.Command) {
 	flag(f, "taca-lora", func(s *configs.Settings) *[]string { return &s.TACALoRA }, func(p *[]string) {
-		c.Flags().StringArrayVar(p, "taca-lora", nil, "`FILE[:SCALE]`, an adapter active exactly in the steps where gamma is not 1")
+		c.Flags().StringArrayVar(p, "taca-lora", nil, "`FILE[:SCALE]`, an adapter of the transformer, active exactly in the steps where gamma is not 1; repeatable")
 	})
 }
 

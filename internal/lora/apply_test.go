@@ -82,7 +82,7 @@ func TestSum(t *testing.T) {
 				apply + ".alpha": stored(d, []float64{c.alpha}),
 			}
 			var err error
-			if loras[i], err = lora.Attach(map[string]*nn.Linear{apply: layer}, file, nil, b, float32(c.scale)); err != nil {
+			if loras[i], err = attach(map[string]*nn.Linear{apply: layer}, file, nil, b, float32(c.scale)); err != nil {
 				t.Fatal(err)
 			}
 			deltas[i] = times(times(x, down, n, in, c.rank), up, n, c.rank, out)
@@ -149,7 +149,7 @@ func same(t *testing.T, l *nn.Linear, b tensor.Backend, x, want []float64, n int
 func TestString(t *testing.T) {
 	b := opstest.NewReference()
 	file := source{apply + ".lora_A.weight": matrix(2, 4), apply + ".lora_B.weight": matrix(3, 2)}
-	l, err := lora.Attach(layers(t, b), file, nil, b, 0.7)
+	l, err := attach(layers(t, b), file, nil, b, 0.7)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,7 +179,7 @@ func TestDeviceRefuses(t *testing.T) {
 	b := refusing{opstest.NewReference()}
 	at := layers(t, b)
 	file := source{apply + ".lora_A.weight": matrix(2, 4), apply + ".lora_B.weight": matrix(3, 2)}
-	_, err := lora.Attach(at, file, nil, b, 1)
+	_, err := attach(at, file, nil, b, 1)
 	if err == nil || !strings.Contains(err.Error(), "x.safetensors: bind the adapter of "+apply+": no room") {
 		t.Errorf("error %v", err)
 	}

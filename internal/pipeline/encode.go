@@ -89,11 +89,17 @@ func (p *Pipeline) recallOrAsk(ctx context.Context, ids [][][]int32, r *reading,
 
 // ask appends to parts what the i-th encoder says of some of the prompts.
 func (p *Pipeline) ask(ctx context.Context, i int, ids [][][]int32, asked []int, parts [][]encoded) error {
-	open, err := p.family.encoders()[i].open(p.env())
+	e := p.family.encoders()[i]
+	open, err := e.open(p.env())
 	if err != nil {
 		return err
 	}
 	defer open.drop()
+	release, err := p.adapters.hang(e.component(), open.layers(), p.backend)
+	if err != nil {
+		return err
+	}
+	defer release()
 	for _, j := range asked {
 		if err := ctx.Err(); err != nil {
 			return err

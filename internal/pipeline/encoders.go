@@ -7,6 +7,7 @@ import (
 
 	"taca/internal/checkpoint"
 	"taca/internal/model/clip"
+	"taca/internal/model/nn"
 	"taca/internal/model/t5"
 	"taca/internal/tensor"
 	"taca/internal/tokenizer"
@@ -60,6 +61,8 @@ func (c *openClip) encode(ctx context.Context, ids []int32) (encoded, error) {
 	return encoded{tokens: fetch(c.backend, out.Penultimate), pooled: fetch(c.backend, pooled).data}, nil
 }
 
+func (c *openClip) layers() map[string]*nn.Linear { return c.model.Layers() }
+
 func (c *openClip) drop() { c.model.Drop() }
 
 // finalPooled is what FLUX takes: the last layer at the end token.
@@ -110,6 +113,8 @@ func (t *openT5) encode(ctx context.Context, ids []int32) (encoded, error) {
 	}
 	return encoded{tokens: fetch(t.backend, out)}, nil
 }
+
+func (t *openT5) layers() map[string]*nn.Linear { return t.model.Layers() }
 
 func (t *openT5) drop() { t.model.Drop() }
 

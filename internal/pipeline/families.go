@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"taca/internal/checkpoint"
+	"taca/internal/lora"
 	"taca/internal/model"
 	"taca/internal/model/nn"
 	"taca/internal/sampler"
@@ -29,6 +30,8 @@ type family interface {
 	agrees() error
 	// geometry is the transformer's, without the VAE's downscale.
 	geometry() model.Geometry
+	// spelling is whose names adapters of the transformer may have.
+	spelling() lora.Kind
 	// blocks is how many blocks the transformer has.
 	blocks() int
 	// denoiser opens the transformer.
@@ -107,7 +110,7 @@ func width(what string, columns int, key string, want int) error {
 // textEncoder is one reader of the prompt.
 type textEncoder interface {
 	component() string // its folder
-	kind() string      // what taca tokenize calls it
+	kind() string      // what taca tokenize calls it, and package lora
 	tokenizer(fs.FS) (tokenizer.Tokenizer, error)
 	// length is the number of tokens it reads of a request.
 	length(maxLength int) int
@@ -118,5 +121,6 @@ type textEncoder interface {
 // openEncoder is a text encoder with its weights.
 type openEncoder interface {
 	encode(ctx context.Context, ids []int32) (encoded, error)
+	layers() map[string]*nn.Linear // by canonical path, where a LoRA may attach
 	drop()
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"taca/internal/checkpoint"
+	"taca/internal/lora"
 	"taca/internal/model"
 	"taca/internal/model/flux"
 	"taca/internal/sampler"
@@ -42,6 +43,8 @@ func (m *fluxFamily) agrees() error {
 }
 
 func (m *fluxFamily) geometry() model.Geometry { return m.config.Geometry() }
+
+func (m *fluxFamily) spelling() lora.Kind { return lora.FLUX }
 
 func (m *fluxFamily) blocks() int { return m.config.DoubleBlocks + m.config.SingleBlocks }
 

@@ -45,7 +45,7 @@ func (p *Pipeline) Paint(ctx context.Context, r Request, t Texts, watch Watcher)
 	}
 	defer p.backend.Free(x)
 
-	run := sampler.Run{Gamma: gamma, Gates: p.gates, Grid: grid, Cache: r.Cache}
+	run := sampler.Run{Gamma: gamma, Gates: p.adapters.gates, Grid: grid, Cache: r.Cache}
 	if run.Blocks, err = model.ParseBlocks(r.TACA.Blocks); err != nil {
 		return nil, err
 	}
@@ -157,7 +157,7 @@ func (p *Pipeline) explain(err error) error {
 			sources = append(sources, s)
 		}
 	}
-	for _, f := range p.adapters {
+	for _, f := range p.adapters.files {
 		sources = append(sources, f)
 	}
 	for _, source := range sources {

@@ -6,13 +6,10 @@ import (
 	"errors"
 
 	"taca/internal/attention"
-	"taca/internal/checkpoint"
 	"taca/internal/conditioning"
 	"taca/internal/dry"
-	"taca/internal/lora"
 	"taca/internal/model"
 	"taca/internal/model/vae"
-	"taca/internal/sampler"
 	"taca/internal/tensor"
 	"taca/internal/tokenizer"
 )
@@ -21,15 +18,9 @@ import (
 type Config struct {
 	DType        tensor.DType // of activations: F32 or BF16
 	LoRAs        []LoRA
+	Lenient      bool                // what of a LoRA finds no place is left out: see LeftOut
 	Conditioning *conditioning.Cache // of encoded prompts; nil: every run encodes its own
 	Attention    bool                // is recorded: see Picture
-}
-
-// LoRA is an adapter file to attach to the denoiser.
-type LoRA struct {
-	Path  string  `json:"path"`
-	Scale float32 `json:"scale"`
-	TACA  bool    `json:"taca,omitempty"` // active exactly in the steps where gamma is not 1
 }
 
 // Pipeline is a model opened on a backend, ready for any number of pictures,
@@ -43,10 +34,8 @@ type Pipeline struct {
 	geometry   model.Geometry
 	denoiser   denoiser
 	decoder    *vae.Decoder
-	follow     map[LoRA]sampler.Gate // the LoRAs that may follow gamma
-	gates      []sampler.Gate        // of those that do
 	drawn      drawn
-	adapters   []*checkpoint.File
+	adapters   adapters
 	reserved   map[string]bool     // request shapes whose scratch has been found
 	recorder   *attention.Recorder // nil unless Config.Attention
 }
@@ -54,7 +43,7 @@ type Pipeline struct {
 // Open maps the weights of m and checks every component against its config,
 // reporting all defects together, before any work is done.
 func Open(ctx context.Context, m *Model, b tensor.Backend, c Config, watch Watcher) (*Pipeline, error) {
-	p := &Pipeline{Model: m, backend: b, config: c, weights: m.newWeights(), reserved: map[string]bool{}, follow: map[LoRA]sampler.Gate{}}
+	p := &Pipeline{Model: m, backend: b, config: c, weights: m.newWeights(), reserved: map[string]bool{}}
 	if err := p.open(ctx, watch); err != nil {
 		return nil, errors.Join(err, p.Close())
 	}
@@ -101,7 +90,10 @@ func (p *Pipeline) checkEncoder(e textEncoder) error {
 	p.tokenizers = append(p.tokenizers, t)
 	trial := p.env()
 	trial.backend = dry.New()
-	_, bound := e.open(trial)
+	open, bound := e.open(trial)
+	if bound == nil {
+		p.adapters.parts = append(p.adapters.parts, encoderPart(e, open))
+	}
 	return errors.Join(err, bound)
 }
 
@@ -111,6 +103,7 @@ func (p *Pipeline) openDenoiser() error {
 		return err
 	}
 	p.denoiser = d
+	p.adapters.parts = append(p.adapters.parts, denoiserPart(p.family, d))
 	if p.config.Attention {
 		p.recorder = attention.NewRecorder(p.backend, p.family.blocks())
 	}
@@ -127,45 +120,6 @@ func (p *Pipeline) openDecoder() error {
 	return err
 }
 
-// attach hangs a LoRA on the denoiser's layers.
-func (p *Pipeline) attach(l LoRA) error {
-	f, err := checkpoint.OpenFile(l.Path)
-	if err != nil {
-		return err
-	}
-	p.adapters = append(p.adapters, f)
-	layers := prefixed("transformer.", p.denoiser.Layers())
-	adapter, err := lora.Attach(layers, f, f.Metadata(), p.backend, l.Scale)
-	if err != nil {
-		return err
-	}
-	adapter.Set(!l.TACA)
-	if l.TACA {
-		p.follow[l] = adapter
-		p.gates = append(p.gates, adapter)
-	}
-	return nil
-}
-
-// Follow says which of the LoRAs that may follow gamma do, from the next picture
-// on; the others stay off. At first all do.
-func (p *Pipeline) Follow(loras []LoRA) {
-	p.gates = nil
-	for _, l := range loras {
-		if gate, ok := p.follow[l]; ok {
-			p.gates = append(p.gates, gate)
-		}
-	}
-}
-
-func prefixed[T any](prefix string, m map[string]T) map[string]T {
-	out := make(map[string]T, len(m))
-	for k, v := range m {
-		out[prefix+k] = v
-	}
-	return out
-}
-
 // Close unmaps the weights. The backend stays open.
 func (p *Pipeline) Close() error {
 	if p.denoiser != nil {
@@ -174,9 +128,5 @@ func (p *Pipeline) Close() error {
 	if p.decoder != nil {
 		p.decoder.Drop()
 	}
-	errs := []error{p.weights.close()}
-	for _, f := range p.adapters {
-		errs = append(errs, f.Close())
-	}
-	return errors.Join(errs...)
+	return errors.Join(p.weights.close(), p.adapters.close())
 }

@@ -18,8 +18,8 @@ const encodersVersion = 1
 
 // conditioned is all that the encoders' result depends on, for one prompt.
 //
-// The number of T5 tokens is that of the ids; --weights and LoRAs change the
-// transformer alone. What the transformer makes of the result is not in it, so
+// The number of T5 tokens is that of the ids; --weights changes the transformer
+// alone. What the transformer makes of the result is not in it, so
 // assemble comes after the cache.
 type conditioned struct {
 	Version    int
@@ -34,6 +34,7 @@ type conditionedBy struct {
 	Config    []byte
 	Weights   []byte // their fingerprint
 	IDs       []int32
+	Adapters  [][]byte `json:",omitempty"` // digests of what LoRAs add to it, in their order
 }
 
 // key is the name of a prompt's result on disk; false where there is no cache,
@@ -49,7 +50,7 @@ func (p *Pipeline) key(ids [][]int32) (conditioning.Key, bool) {
 		if err != nil || !ok {
 			return conditioning.Key{}, false
 		}
-		all.Encoders = append(all.Encoders, conditionedBy{e.component(), config, weights, ids[i]})
+		all.Encoders = append(all.Encoders, conditionedBy{e.component(), config, weights, ids[i], p.adapters.digests(e.component())})
 	}
 	text, err := json.Marshal(all)
 	return sha256.Sum256(text), err == nil

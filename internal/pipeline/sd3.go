@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"taca/internal/checkpoint"
+	"taca/internal/lora"
 	"taca/internal/model"
 	"taca/internal/model/sd3"
 	"taca/internal/sampler"
@@ -91,6 +92,8 @@ func (m *sd3Family) agrees() error {
 }
 
 func (m *sd3Family) geometry() model.Geometry { return m.config.Geometry() }
+
+func (m *sd3Family) spelling() lora.Kind { return lora.SD3 }
 
 func (m *sd3Family) blocks() int { return m.config.Blocks }
 

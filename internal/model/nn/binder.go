@@ -102,6 +102,23 @@ func (b *Binder) Shaped(t *tensor.Tensor, name string, shape []int, rows, cols i
 	b.bind(t, name, shape, rows, cols, order, u)
 }
 
+// Patches binds name.weight (out, channels, size, size) and name.bias: a
+// convolution over patches that do not overlap, which is a Linear over rows
+// with columns in the order (y, x, channel). The checkpoint has (channel, y, x),
+// like the latents.
+func (b *Binder) Patches(l *Linear, name string, out, channels, size int) {
+	l.Kernel = []int{channels, size, size}
+	l.Order = make([]int, 0, channels*size*size)
+	for within := range size * size {
+		for channel := range channels {
+			l.Order = append(l.Order, channel*size*size+within)
+		}
+	}
+	b.Shaped(&l.W, name+".weight", append([]int{out}, l.Kernel...), out, len(l.Order), l.Order)
+	b.Vector(&l.B, name+".bias", out)
+	b.layers[b.full(name)] = l
+}
+
 // Conv3x3 binds name.weight (out, in, 3, 3) with columns in the order
 // (ky, kx, in) that the verb wants, and name.bias.
 func (b *Binder) Conv3x3(w, bias *tensor.Tensor, name string, out, in int) {
@@ -170,11 +187,11 @@ func (b *Binder) reordered(raw checkpoint.Raw, order []int, rows int, d tensor.D
 		return nil
 	}
 	defer raw.Leave()
-	return reorder(raw.Bytes, order, rows, d.Size())
+	return Reorder(raw.Bytes, order, rows, d.Size())
 }
 
-// reorder permutes the elements of each row.
-func reorder(data []byte, order []int, rows, size int) []byte {
+// Reorder permutes the elements of each row.
+func Reorder(data []byte, order []int, rows, size int) []byte {
 	out := make([]byte, len(data))
 	width := len(order) * size
 	for r := range rows {

@@ -7,6 +7,14 @@ import "taca/internal/tensor"
 type Linear struct {
 	W, B     tensor.Tensor // out × in, and 1 × out or none
 	Adapters []Adapter
+	Columns  // their order, where it is not the checkpoint's
+}
+
+// Columns is where the columns of a convolution over patches come from, which
+// is a Linear over rows of them.
+type Columns struct {
+	Kernel []int // shape of one output's weights in the checkpoint; nil: a matrix
+	Order  []int // element of them that comes i-th
 }
 
 // Adapter is one low-rank update of a layer. Gate is owned by the LoRA: 0

@@ -16,16 +16,8 @@ type patches struct {
 }
 
 func (p *patches) bind(w *nn.Binder, c Config) {
-	d, n := c.Width(), c.Patch
-	// The checkpoint orders the columns (channel, y, x), like the latents.
-	order := make([]int, 0, n*n*c.Channels)
-	for within := range n * n {
-		for channel := range c.Channels {
-			order = append(order, channel*n*n+within)
-		}
-	}
-	w.Shaped(&p.project.W, "proj.weight", []int{d, c.Channels, n, n}, d, len(order), order)
-	w.Vector(&p.project.B, "proj.bias", d)
+	d := c.Width()
+	w.Patches(&p.project, "proj", d, c.Channels, c.Patch)
 	p.most = c.MostPatches
 	w.Shaped(&p.places, "pos_embed", []int{1, p.most * p.most, d}, p.most*p.most, d, nil)
 }
