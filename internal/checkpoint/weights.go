@@ -21,18 +21,19 @@ var variants = []string{"", ".fp16", ".bf16"}
 
 // HasWeights reports whether Weights would find a file to open.
 func (f *Folder) HasWeights(stem string) bool {
-	_, _, ok := f.find(stem)
+	_, _, ok := FindWeights(stem, f.Has)
 	return ok
 }
 
-// find is the file that holds, or whose index names, a component's tensors.
-func (f *Folder) find(stem string) (name string, sharded, ok bool) {
+// FindWeights is the file that holds, or whose index names, a component's
+// tensors, in a folder that has the files that has tells of.
+func FindWeights(stem string, has func(name string) bool) (name string, sharded, ok bool) {
 	for _, v := range variants {
-		if name := stem + v + ".safetensors"; f.Has(name) {
+		if name := stem + v + ".safetensors"; has(name) {
 			return name, false, true
 		}
 		for _, index := range []string{stem + ".safetensors.index" + v + ".json", stem + v + ".safetensors.index.json"} {
-			if f.Has(index) {
+			if has(index) {
 				return index, true, true
 			}
 		}
@@ -44,7 +45,7 @@ func (f *Folder) find(stem string) (name string, sharded, ok bool) {
 // the shards that stem.safetensors.index.json names; "diffusion_pytorch_model"
 // for transformers and VAEs, "model" for text encoders. Errors are *Error.
 func (f *Folder) Weights(stem string) (*Set, error) {
-	name, sharded, ok := f.find(stem)
+	name, sharded, ok := FindWeights(stem, f.Has)
 	if !ok {
 		return nil, &Error{Path: f.name, Problem: fmt.Sprintf("holds neither %s.safetensors nor %s.safetensors.index.json", stem, stem),
 			Hint: "taca reads safetensors only; is this a whole diffusers folder?"}

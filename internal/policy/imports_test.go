@@ -27,6 +27,8 @@ var mayImport = map[string][]string{
 	"internal/mapping":           {},
 	"internal/ram":               {},
 	"internal/checkpoint":        {"internal/tensor", "internal/atomicfile", "internal/mapping"},
+	"internal/hub":               {"internal/checkpoint"},
+	"internal/hub/hubtest":       {},
 	"internal/conditioning":      {"internal/atomicfile", "internal/checkpoint"},
 	"internal/quantise":          {"internal/tensor", "internal/checkpoint"},
 	"internal/trace":             {"internal/tensor", "internal/checkpoint"},
@@ -68,7 +70,7 @@ var (
 )
 
 // testPackages may be imported by tests, and by each other.
-var testPackages = []string{"internal/tensor/opstest", "internal/model/modeltest", "internal/model/encodertest"}
+var testPackages = []string{"internal/tensor/opstest", "internal/model/modeltest", "internal/model/encodertest", "internal/hub/hubtest"}
 
 // devices are the packages that hold C: everybody else speaks tensor.Ops.
 var devices = []string{"internal/cpu", "internal/cuda", "internal/cuda/driver"}
