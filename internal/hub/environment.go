@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -27,14 +28,14 @@ type Config struct {
 func FromEnvironment() (Config, error) {
 	home, hubHome := homes()
 	c := Config{
-		TokenFile: expand(fallback(os.Getenv("HF_TOKEN_PATH"), filepath.Join(hubHome, "token")), home),
+		TokenFile: expand(cmp.Or(os.Getenv("HF_TOKEN_PATH"), filepath.Join(hubHome, "token")), home),
 		Offline:   slices.Contains([]string{"1", "ON", "YES", "TRUE"}, strings.ToUpper(os.Getenv("HF_HUB_OFFLINE"))),
 	}
 	var err error
 	if c.Cache, err = CacheFolder(); err != nil {
 		return c, err
 	}
-	endpoint := strings.TrimRight(fallback(os.Getenv("HF_ENDPOINT"), "https://huggingface.co"), "/")
+	endpoint := strings.TrimRight(cmp.Or(os.Getenv("HF_ENDPOINT"), "https://huggingface.co"), "/")
 	c.Endpoint, err = url.Parse(endpoint)
 	if err != nil || c.Endpoint.Host == "" || c.Endpoint.Scheme != "https" && c.Endpoint.Scheme != "http" {
 		return c, fmt.Errorf("HF_ENDPOINT=%s is no address: it must begin with https:// or http://", printable(endpoint))
@@ -46,7 +47,7 @@ func FromEnvironment() (Config, error) {
 // HF_HOME/hub, else XDG_CACHE_HOME/huggingface/hub.
 func CacheFolder() (string, error) {
 	home, hubHome := homes()
-	cache := expand(fallback(os.Getenv("HF_HUB_CACHE"), os.Getenv("HUGGINGFACE_HUB_CACHE"), filepath.Join(hubHome, "hub")), home)
+	cache := expand(cmp.Or(os.Getenv("HF_HUB_CACHE"), os.Getenv("HUGGINGFACE_HUB_CACHE"), filepath.Join(hubHome, "hub")), home)
 	absolute, err := filepath.Abs(cache)
 	if err != nil {
 		return "", fmt.Errorf("find the cache %s: %w", cache, err)
@@ -60,8 +61,8 @@ func homes() (user, hub string) {
 	if err != nil {
 		user = "."
 	}
-	cache := fallback(os.Getenv("XDG_CACHE_HOME"), filepath.Join(user, ".cache"))
-	return user, expand(fallback(os.Getenv("HF_HOME"), filepath.Join(cache, "huggingface")), user)
+	cache := cmp.Or(os.Getenv("XDG_CACHE_HOME"), filepath.Join(user, ".cache"))
+	return user, expand(cmp.Or(os.Getenv("HF_HOME"), filepath.Join(cache, "huggingface")), user)
 }
 
 // findToken looks where huggingface_hub does.
@@ -89,16 +90,6 @@ func (c *Config) findToken() error {
 // pasted.
 func cleanToken(text string) string {
 	return strings.TrimSpace(strings.NewReplacer("\r", "", "\n", "").Replace(text))
-}
-
-// fallback is the first that is not empty.
-func fallback(values ...string) string {
-	for _, v := range values {
-		if v != "" {
-			return v
-		}
-	}
-	return ""
 }
 
 // expand fills in ~ and variables.

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -177,7 +178,7 @@ func (c *client) head(ctx context.Context, r Reference, commit string, e entry) 
 			return false, err
 		}
 		h := resp.Header
-		m.etag = strings.Trim(strings.TrimPrefix(fallback(h.Get("X-Linked-Etag"), h.Get("ETag")), "W/"), `"`)
+		m.etag = strings.Trim(strings.TrimPrefix(cmp.Or(h.Get("X-Linked-Etag"), h.Get("ETag")), "W/"), `"`)
 		if n, err := fmt.Sscan(h.Get("X-Linked-Size"), &m.size); n != 1 || err != nil {
 			m.size = resp.ContentLength
 			if resp.StatusCode >= 300 {

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -137,7 +138,7 @@ func (p *Pull) choose(commit string, files map[string]entry, read contents, clas
 
 // here is how many bytes of a file are in the cache.
 func (p *Pull) here(e entry) int64 {
-	etag := fallback(e.sha256, e.oid) // as the hub's own ETag
+	etag := cmp.Or(e.sha256, e.oid) // as the hub's own ETag
 	if holds(p.pointer(e), e.size) || etag != "" && holds(p.folder.blob(etag), e.size) {
 		return e.size
 	}

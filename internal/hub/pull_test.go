@@ -109,6 +109,7 @@ func holdsExactly(t *testing.T, p *Pull, repository *hubtest.Repository, want []
 // TestPull fetches what taca reads and nothing else, and then nothing at all.
 func TestPull(t *testing.T) {
 	s, cache := flux(t), t.TempDir()
+	s.Repositories["org/flux"].Home = "hub.invalid" // as a mirror's, to which the token does not go
 	first := prepare(t, config(t, s, cache), "org/flux")
 	fetched, err := pull(first)
 	if err != nil {
@@ -262,16 +263,19 @@ func TestWithoutRanges(t *testing.T) {
 func TestStopAndGoOn(t *testing.T) {
 	s, cache := flux(t), t.TempDir()
 	ctx, stop := context.WithCancel(context.Background())
+	s.CDN = func(w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
+		if r.Header.Get("Range") == "bytes=240000-259999" {
+			stop()
+			<-r.Context().Done()
+			return
+		}
+		next(w, r)
+	}
 	p := prepare(t, config(t, s, cache), "org/flux")
 	if err := p.look(ctx, anyClass); err != nil {
 		t.Fatal(err)
 	}
-	_, err := p.Fetch(ctx, func(now Progress) {
-		if now.Done > now.Total/2 {
-			stop()
-		}
-	})
-	if !errors.Is(err, context.Canceled) {
+	if _, err := p.Fetch(ctx, func(Progress) {}); !errors.Is(err, context.Canceled) {
 		t.Fatalf("error %v", err)
 	}
 	if _, ok := Find(cache, p.reference); ok {
@@ -284,9 +288,10 @@ func TestStopAndGoOn(t *testing.T) {
 			t.Errorf("%s is no prefix (%v)", path, err)
 		}
 	}
+	s.CDN = nil
 	again := prepare(t, config(t, s, cache), "org/flux")
 	fetched, err := pull(again)
-	if err != nil || fetched != again.Missing() || fetched >= again.Bytes()*2/3 {
+	if err != nil || fetched != again.Missing() || fetched > again.Bytes()-240_000 {
 		t.Errorf("the second pull fetched %d bytes of %d missing of %d (%v)", fetched, again.Missing(), again.Bytes(), err)
 	}
 	holdsExactly(t, again, s.Repositories["org/flux"], hubtest.Needed())

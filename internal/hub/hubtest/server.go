@@ -2,6 +2,7 @@ package hubtest
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha1"
 	"crypto/sha256"
 	"encoding/hex"
@@ -24,6 +25,7 @@ type Repository struct {
 	Gated bool   // the token must be Token
 	Page  int    // files in a page of the listing; 0: all
 	Alias string // a path under which the listing shows the first file
+	Home  string // the host of the pages of the listing that follow; empty: this one, as it is not a mirror's
 
 	once   sync.Once // Files are looked at when the first request comes
 	blobs  map[string][]byte
@@ -266,7 +268,7 @@ func (p *Repository) list(w http.ResponseWriter, r *http.Request) {
 		items = items[min(from, len(items)):]
 		if len(items) > p.Page {
 			items = items[:p.Page]
-			w.Header().Set("Link", fmt.Sprintf(`<http://hub.invalid%s?recursive=true&cursor=%d>; rel="next"`, r.URL.Path, from+p.Page))
+			w.Header().Set("Link", fmt.Sprintf(`<http://%s%s?recursive=true&cursor=%d>; rel="next"`, cmp.Or(p.Home, r.Host), r.URL.Path, from+p.Page))
 		}
 	}
 	writeJSON(w, items)
