@@ -183,7 +183,7 @@ func (b *pullBar) show(p hub.Progress) {
 			progressbar.OptionSetDescription(describePull(p)),
 			progressbar.OptionSetWidth(24),
 			progressbar.OptionShowBytes(true),
-			progressbar.OptionShowTotalBytes(true),
+			progressbar.OptionShowCount(),
 			progressbar.OptionSetPredictTime(true),
 			progressbar.OptionClearOnFinish(),
 			progressbar.OptionThrottle(100*time.Millisecond),
