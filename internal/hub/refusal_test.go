@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -157,6 +158,30 @@ func TestDamage(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestDamageOfSmallFiles: those have git's hash.
+func TestDamageOfSmallFiles(t *testing.T) {
+	s := flux(t)
+	s.Hub = func(w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
+		if strings.Contains(r.URL.Path, "resolve-cache") && r.Method == http.MethodGet {
+			w = flipping{w}
+		}
+		next(w, r)
+	}
+	_, err := pull(prepare(t, config(t, s, t.TempDir()), "org/flux/tokenizer/vocab.json"))
+	fails(t, err, Refused, "pull org/flux/tokenizer/vocab.json: what came is not what the hub lists: another hash")
+	_, err = pull(prepare(t, config(t, s, t.TempDir()), "org/flux"))
+	fails(t, err, Refused, "pull org/flux/model_index.json: what came is not what the hub lists: another hash")
+}
+
+// flipping changes one bit.
+type flipping struct{ http.ResponseWriter }
+
+func (w flipping) Write(b []byte) (int, error) {
+	b = slices.Clone(b)
+	b[len(b)/2] ^= 1
+	return w.ResponseWriter.Write(b)
 }
 
 // header lets the hub say something else of contents.
