@@ -47,7 +47,7 @@ none is.`,
 		RunE: func(c *cobra.Command, args []string) error { return runPull(c, a, args[0], opts) },
 	}
 	fl := c.Flags()
-	fl.IntVar(&opts.connections, "connections", 8, "`N` connections at once, 1 to 64, each with 16 MiB of memory")
+	fl.IntVar(&opts.connections, "connections", 8, "`N` connections at once, 1 to 64, each with 8 MiB of memory")
 	fl.BoolVar(&opts.offline, "offline", false, "ask no hub: is all of it in the cache?")
 	fl.BoolVar(&opts.dryRun, "dry-run", false, "list the files and their bytes, and fetch nothing")
 	fl.BoolVar(&opts.json, "json", false, "print one JSON object at the end instead of the path")

@@ -3,6 +3,7 @@ package hub
 import (
 	"fmt"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -68,9 +69,16 @@ func orStatus(said string, resp *http.Response) string {
 	return strings.TrimSpace(fmt.Sprintf("%d %s", resp.StatusCode, http.StatusText(resp.StatusCode)))
 }
 
+// rateLimit is how the hub words for how long nothing is left (draft 9 of the
+// IETF's RateLimit header).
+var rateLimit = regexp.MustCompile(`;\s*r\s*=\s*0\s*;\s*t\s*=\s*(\d+)`)
+
 // retryAfter is how long a server asks to wait, in seconds or until a date.
 func retryAfter(h http.Header, now time.Time) time.Duration {
 	text := h.Get("Retry-After")
+	if m := rateLimit.FindStringSubmatch(h.Get("RateLimit")); text == "" && m != nil {
+		text = m[1]
+	}
 	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {
 		return time.Duration(seconds) * time.Second
 	}

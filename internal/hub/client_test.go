@@ -101,4 +101,9 @@ func TestRetryAfter(t *testing.T) {
 			t.Errorf("%q: %v, want %v", text, got, want)
 		}
 	}
+	for text, want := range map[string]time.Duration{`"api";r=0;t=55`: 55 * time.Second, `"api";r=3;t=55`: 0} {
+		if got := retryAfter(http.Header{"Ratelimit": {text}}, now); got != want {
+			t.Errorf("RateLimit %s: %v, want %v", text, got, want)
+		}
+	}
 }

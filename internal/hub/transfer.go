@@ -12,7 +12,7 @@ import (
 
 // segmentSize is how much is asked for at once: of it what the connections have
 // not finished is lost where a pull is killed.
-const segmentSize = 16 << 20
+const segmentSize = 8 << 20
 
 // connections is the connections of a pull, each with the buffer of a segment,
 // which is made when it is needed. All files share them.
