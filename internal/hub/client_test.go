@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -105,5 +106,21 @@ func TestRetryAfter(t *testing.T) {
 		if got := retryAfter(http.Header{"Ratelimit": {text}}, now); got != want {
 			t.Errorf("RateLimit %s: %v, want %v", text, got, want)
 		}
+	}
+}
+
+// TestWatchStartsAnew with every read: it is silence that ends an attempt, not
+// length.
+func TestWatchStartsAnew(t *testing.T) {
+	ended := make(chan struct{})
+	watch := time.AfterFunc(time.Hour, func() { close(ended) })
+	body := &watchedBody{io.NopCloser(strings.NewReader("bytes")), context.Background(), func(error) {}, watch, time.Millisecond}
+	if _, err := body.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-ended:
+	case <-time.After(time.Minute):
+		t.Error("the watch was not set by reading")
 	}
 }

@@ -296,6 +296,40 @@ func TestStopAndGoOn(t *testing.T) {
 	holdsExactly(t, again, s.Repositories["org/flux"], hubtest.Needed())
 }
 
+// TestStopKeepsWhatCame: of the segment that is next, too.
+func TestStopKeepsWhatCame(t *testing.T) {
+	const name = "transformer/diffusion_pytorch_model-00001-of-00002.safetensors"
+	s := flux(t)
+	ctx, stop := context.WithCancel(context.Background())
+	s.CDN = func(w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
+		if r.Header.Get("Range") == "bytes=240000-259999" {
+			w.Header().Set("Content-Range", "bytes 240000-259999/500000")
+			w.WriteHeader(http.StatusPartialContent)
+			_, _ = w.Write(s.Repositories["org/flux"].Files[name][240_000:240_100])
+			w.(http.Flusher).Flush()
+			<-r.Context().Done()
+			return
+		}
+		next(w, r)
+	}
+	p := prepare(t, config(t, s, t.TempDir()), "org/flux/"+name)
+	if err := p.look(ctx, anyClass); err != nil {
+		t.Fatal(err)
+	}
+	_, err := p.Fetch(ctx, func(now Progress) {
+		if now.Done == 240_100+3*20_000 { // the other connections have no more to do
+			stop()
+		}
+	})
+	if !errors.Is(err, context.Canceled) {
+		t.Fatalf("error %v", err)
+	}
+	part, err := os.ReadFile(incompletes(t, p)[0])
+	if err != nil || !bytes.Equal(part, s.Repositories["org/flux"].Files[name][:240_100]) {
+		t.Errorf("%d bytes are kept, want 240100 (%v)", len(part), err)
+	}
+}
+
 func incompletes(t *testing.T, p *Pull) []string {
 	t.Helper()
 	paths, err := filepath.Glob(p.folder.incomplete("*"))
