@@ -115,7 +115,6 @@ func (f *fetch) make(ctx context.Context, e entry, etag string, here int64) erro
 	}
 	defer unlock()
 	if holds(f.folder.blob(etag), e.size) {
-		_ = os.Remove(f.folder.incomplete(etag)) // another program made the blob without it
 		f.add(e.size-here, 0)
 	} else if err := f.blob(ctx, e, etag, here); err != nil {
 		return err

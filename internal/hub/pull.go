@@ -107,7 +107,8 @@ func (p *Pull) lookOffline(class func(string) error) error {
 		return onDisk(p.reference.String(), p.folder.cache, err)
 	}
 	err = p.choose(commit, files, func(name string) ([]byte, error) {
-		return os.ReadFile(filepath.Join(snapshot, filepath.FromSlash(name)))
+		text, err := os.ReadFile(filepath.Join(snapshot, filepath.FromSlash(name)))
+		return text, onDisk(p.reference.String(), p.folder.cache, err)
 	}, class)
 	var known *Error
 	if errors.As(err, &known) {

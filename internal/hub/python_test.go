@@ -3,27 +3,48 @@ package hub
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"sync"
 	"testing"
+	"time"
 
 	"taca/internal/hub/hubtest"
 )
 
-// python runs testdata/share.py on a cache, with huggingface_hub, if that is
-// installed.
-func python(t *testing.T, s *hubtest.Server, cache string, into any, args ...string) {
-	t.Helper()
-	program := cmp.Or(os.Getenv("TACA_PYTHON"), "python3")
+// interpreter is a Python, or what it lacks.
+var interpreter = sync.OnceValues(func() (program string, lacks error) {
+	program = cmp.Or(os.Getenv("TACA_PYTHON"), "python3")
 	if out, err := exec.Command(program, "-c", "import huggingface_hub").CombinedOutput(); err != nil {
-		t.Skipf("no Python with huggingface_hub: set TACA_PYTHON (%s: %v %s)", program, err, bytes.TrimSpace(out))
+		return "", fmt.Errorf("%s: %w %s", program, err, bytes.TrimSpace(out))
+	}
+	return program, nil
+})
+
+// pythonCommand is testdata/share.py on a cache, with huggingface_hub, if that is
+// installed.
+func pythonCommand(t *testing.T, s *hubtest.Server, cache string, args ...string) *exec.Cmd {
+	t.Helper()
+	program, lacks := interpreter()
+	if lacks != nil {
+		t.Skipf("no Python with huggingface_hub: set TACA_PYTHON (%v)", lacks)
 	}
 	c := exec.Command(program, append([]string{"testdata/share.py"}, args...)...)
 	c.Env = append(os.Environ(), "HF_HOME="+t.TempDir(), "HF_HUB_CACHE="+cache, "HF_ENDPOINT="+s.URL, "HF_TOKEN="+hubtest.Token,
 		"HF_HUB_DISABLE_XET=1", "HF_HUB_DISABLE_TELEMETRY=1", "HF_HUB_DISABLE_PROGRESS_BARS=1", "NO_PROXY=127.0.0.1")
+	return c
+}
+
+// python runs it.
+func python(t *testing.T, s *hubtest.Server, cache string, into any, args ...string) {
+	t.Helper()
+	c := pythonCommand(t, s, cache, args...)
 	var stderr bytes.Buffer
 	c.Stderr = &stderr
 	out, err := c.Output()
@@ -118,4 +139,50 @@ func TestPythonBesidePull(t *testing.T) {
 	if locks, _ := filepath.Glob(filepath.Join(cache, ".locks", "models--org--flux", "*.lock")); len(locks) != len(hubtest.Needed()) {
 		t.Errorf("%d locks, want one for each of %d blobs", len(locks), len(hubtest.Needed()))
 	}
+}
+
+// TestPythonLocks: each waits for the other's lock of a blob.
+func TestPythonLocks(t *testing.T) {
+	s, cache := flux(t), t.TempDir()
+	path := newFolder(cache, "org/flux").lock("0123456789")
+	if err := newFolder(cache, "org/flux").prepare("0123456789"); err != nil {
+		t.Fatal(err)
+	}
+	unlock, err := lock(context.Background(), path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got struct{ Held bool }
+	if python(t, s, cache, &got, "lock", "org/flux", path); got.Held {
+		t.Error("huggingface_hub did not wait")
+	}
+	unlock()
+
+	c := pythonCommand(t, s, cache, "lock", "org/flux", path)
+	end, err := c.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := c.StdoutPipe()
+	if err == nil {
+		err = c.Start()
+	}
+	if err == nil {
+		err = json.NewDecoder(out).Decode(&got) // it holds the lock from now on
+	}
+	if err != nil || !got.Held {
+		t.Fatalf("held %v (%v)", got.Held, err)
+	}
+	short, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+	defer cancel()
+	if _, err := lock(short, path, nil); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("we did not wait: %v", err)
+	}
+	if err := errors.Join(end.Close(), c.Wait()); err != nil {
+		t.Error(err)
+	}
+	if unlock, err = lock(context.Background(), path, nil); err != nil {
+		t.Fatal(err)
+	}
+	unlock()
 }
