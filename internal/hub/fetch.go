@@ -108,7 +108,7 @@ func (f *fetch) make(ctx context.Context, e entry, etag string, here int64) erro
 		return err
 	}
 	unlock, err := lock(ctx, f.folder.lock(etag), func() {
-		f.remark(fmt.Sprintf("%s/%s: another program is fetching it; waiting", f.Repository, e.path))
+		f.remark(fmt.Sprintf("%s/%s is being fetched already: waiting for it", f.Repository, e.path))
 	})
 	if err != nil {
 		return err

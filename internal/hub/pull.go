@@ -26,7 +26,7 @@ type Options struct {
 type File struct {
 	Path  string `json:"path"` // in the repository
 	Bytes int64  `json:"bytes"`
-	Here  int64  `json:"bytes_here"` // before the pull; of what is not whole, they may turn out to be none
+	Here  int64  `json:"bytes_here"` // before the pull, or by another file of it; of what is not whole, they may turn out to be none
 }
 
 // Pull is what was chosen of a repository, and what of that is here.
@@ -131,8 +131,14 @@ func (p *Pull) choose(commit string, files map[string]entry, read contents, clas
 	} else if p.entries, err = choose(p.reference, files, read, class); err != nil {
 		return err
 	}
+	first := map[string]bool{}
 	for _, e := range p.entries {
-		p.Files = append(p.Files, File{e.path, e.size, p.here(e)})
+		here := e.size // where the same contents come for another file
+		if hash := cmp.Or(e.sha256, e.oid); hash == "" || !first[hash] {
+			here = p.here(e)
+			first[hash] = true
+		}
+		p.Files = append(p.Files, File{e.path, e.size, here})
 	}
 	return nil
 }

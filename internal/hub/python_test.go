@@ -74,7 +74,7 @@ func TestPythonTakesWhatIsPulled(t *testing.T) {
 	var seen scan
 	python(t, s, cache, &seen, "scan", "org/flux")
 	if len(seen.Warnings)+len(seen.Incomplete) > 0 || seen.Commit != p.Commit || !slices.Equal(seen.Refs, []string{"main"}) ||
-		!slices.Equal(seen.Files, hubtest.Needed()) || seen.Bytes != p.Bytes() {
+		!slices.Equal(seen.Files, hubtest.Needed()) || seen.Bytes != p.Bytes()-18 { // which two files share
 		t.Errorf("the cache is %+v", seen)
 	}
 	s.Requests()
@@ -136,8 +136,8 @@ func TestPythonBesidePull(t *testing.T) {
 		t.Fatal(err)
 	}
 	holdsExactly(t, p, s.Repositories["org/flux"], hubtest.Needed())
-	if locks, _ := filepath.Glob(filepath.Join(cache, ".locks", "models--org--flux", "*.lock")); len(locks) != len(hubtest.Needed()) {
-		t.Errorf("%d locks, want one for each of %d blobs", len(locks), len(hubtest.Needed()))
+	if locks, _ := filepath.Glob(filepath.Join(cache, ".locks", "models--org--flux", "*.lock")); len(locks) != len(hubtest.Needed())-1 {
+		t.Errorf("%d locks for %d files, of which two are of one blob", len(locks), len(hubtest.Needed()))
 	}
 }
 

@@ -33,6 +33,7 @@ func Pipeline(fill func(name string, size int) []byte) map[string][]byte {
 			"transformer": ["diffusers", "FluxTransformer2DModel"], "vae": ["diffusers", "AutoencoderKL"], "feature_extractor": ["transformers", "X"]}`),
 		"transformer/diffusion_pytorch_model.safetensors.index.json": []byte(`{"weight_map": {
 			"a": "diffusion_pytorch_model-00001-of-00002.safetensors", "b": "diffusion_pytorch_model-00002-of-00002.safetensors"}}`),
+		"tokenizer/special_tokens_map.json": []byte(`{"pad_token": "!"}`), "tokenizer_2/special_tokens_map.json": []byte(`{"pad_token": "!"}`), // one blob
 	}
 	for name, size := range map[string]int{
 		"scheduler/scheduler_config.json": 100, "transformer/config.json": 200, "vae/config.json": 300, "text_encoder/config.json": 400, "text_encoder_2/config.json": 500,
@@ -53,7 +54,8 @@ func Pipeline(fill func(name string, size int) []byte) map[string][]byte {
 func Needed() []string {
 	return []string{
 		"model_index.json", "scheduler/scheduler_config.json", "text_encoder/config.json", "text_encoder/model.safetensors", "text_encoder_2/config.json",
-		"text_encoder_2/model.safetensors", "tokenizer/merges.txt", "tokenizer/vocab.json", "tokenizer_2/spiece.model", "tokenizer_2/tokenizer.json",
+		"text_encoder_2/model.safetensors", "tokenizer/merges.txt", "tokenizer/special_tokens_map.json", "tokenizer/vocab.json",
+		"tokenizer_2/special_tokens_map.json", "tokenizer_2/spiece.model", "tokenizer_2/tokenizer.json",
 		"transformer/config.json", "transformer/diffusion_pytorch_model-00001-of-00002.safetensors",
 		"transformer/diffusion_pytorch_model-00002-of-00002.safetensors", "transformer/diffusion_pytorch_model.safetensors.index.json", "vae/config.json",
 		"vae/diffusion_pytorch_model.safetensors",
