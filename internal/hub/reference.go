@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io/fs"
 	"net/url"
-	"path"
 	"regexp"
 	"strings"
 	"unicode"
@@ -60,7 +59,7 @@ func splitRevision(revision string, rest []string) (string, []string) {
 	if revision == "refs" && len(rest) > 0 {
 		parts := strings.SplitN(rest[0], "/", 3)
 		if len(parts) >= 2 && (parts[0] == "pr" || parts[0] == "convert") {
-			return path.Join(revision, parts[0], parts[1]), parts[2:]
+			return revision + "/" + parts[0] + "/" + parts[1], parts[2:]
 		}
 	}
 	if plain, err := url.PathUnescape(revision); err == nil {
@@ -69,11 +68,18 @@ func splitRevision(revision string, rest []string) (string, []string) {
 	return revision, rest
 }
 
+// bareRevision is a revision whose slashes need not be escaped.
+var bareRevision = regexp.MustCompile(`^refs/(pr|convert)/[^/]+$`)
+
 // String is the reference as ParseReference reads it.
 func (r Reference) String() string {
 	text := r.Repository
-	if r.Revision != mainRevision {
+	switch {
+	case r.Revision == mainRevision:
+	case bareRevision.MatchString(r.Revision):
 		text += "@" + r.Revision
+	default:
+		text += "@" + url.PathEscape(r.Revision)
 	}
 	if r.File != "" {
 		text += "/" + r.File
