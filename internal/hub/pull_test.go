@@ -34,7 +34,7 @@ func flux(t *testing.T) *hubtest.Server {
 	return hubtest.New(t, map[string]*hubtest.Repository{"org/flux": {Files: hubtest.Pipeline(random), Page: 7}})
 }
 
-func config(t *testing.T, s *hubtest.Server, cache string) Config {
+func config(t testing.TB, s *hubtest.Server, cache string) Config {
 	t.Helper()
 	u, err := url.Parse(s.URL)
 	if err != nil {
@@ -45,7 +45,7 @@ func config(t *testing.T, s *hubtest.Server, cache string) Config {
 
 // prepare is a pull that has asked nothing yet, with segments of 20 kB and
 // without waiting.
-func prepare(t *testing.T, c Config, reference string) *Pull {
+func prepare(t testing.TB, c Config, reference string) *Pull {
 	t.Helper()
 	r, err := ParseReference(reference)
 	if err != nil {
