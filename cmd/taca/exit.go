@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"taca/internal/checkpoint"
+	"taca/internal/hub"
 	"taca/internal/lora"
 	"taca/internal/model/nn"
 	"taca/internal/pipeline"
@@ -24,15 +25,17 @@ const (
 	exitModel  = 3
 	exitDevice = 4
 	exitNaN    = 5
+	exitHub    = 6
 )
 
 const exitHelp = `Exit codes:
   0    done
-  1    something else failed, such as writing the picture
+  1    something else failed, such as writing to a full disk
   2    a flag, a setting or a prompt that cannot be met
-  3    a model, checkpoint or LoRA file that is missing, damaged or does not fit
+  3    a model, checkpoint or LoRA file that is missing, damaged, gated or does not fit
   4    a device that is missing, unknown or out of memory
   5    the model produced NaN or Inf
+  6    the model hub cannot be reached; trying later may help
   130  interrupted by Ctrl-C (143 by SIGTERM); finished pictures are kept
 `
 
@@ -64,6 +67,7 @@ func exitCode(ctx context.Context, err error) int {
 		request   *pipeline.UsageError
 		notFinite *sampler.NotFinite
 		refused   *tensor.DeviceError
+		pulled    *hub.Error
 	)
 	switch {
 	case errors.As(context.Cause(ctx), &sig):
@@ -74,6 +78,8 @@ func exitCode(ctx context.Context, err error) int {
 		return exitUsage
 	case errors.As(err, &notFinite):
 		return exitNaN
+	case errors.As(err, &pulled):
+		return map[hub.Kind]int{hub.Refused: exitModel, hub.Unreachable: exitHub, hub.Disk: exitOther}[pulled.Kind]
 	case ofModel(err):
 		return exitModel
 	}
@@ -99,7 +105,11 @@ func (e modelError) Unwrap() error { return e.error }
 
 func message(ctx context.Context, err error) string {
 	var sig interrupted
-	if errors.As(context.Cause(ctx), &sig) {
+	var again resumable
+	switch {
+	case errors.As(context.Cause(ctx), &sig) && errors.As(err, &again):
+		return "interrupted; what has come is kept, and the same command goes on"
+	case errors.As(context.Cause(ctx), &sig):
 		return "interrupted; nothing half-written is left"
 	}
 	return strings.ReplaceAll(err.Error(), "\n", "; ") // of several that were joined

@@ -11,6 +11,7 @@ import (
 	"taca/configs"
 	"taca/internal/checkpoint"
 	"taca/internal/demo"
+	"taca/internal/hub"
 	"taca/internal/pipeline"
 )
 
@@ -42,18 +43,39 @@ func locate(name string) (*checkpoint.Folder, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !ok {
-		return nil, modelError{fmt.Errorf("model %s: no such folder or file, and no preset of that name; presets are %s",
-			name, strings.Join(configs.Names(), ", "))}
+	cache, err := hub.CacheFolder()
+	if err != nil {
+		return nil, err
 	}
-	places := candidates(preset)
+	if !ok {
+		return locateRepository(cache, name)
+	}
+	places := candidates(cache, preset)
 	for _, place := range places {
 		if _, err := os.Stat(filepath.Join(place, "model_index.json")); err == nil {
 			return openFolder(place)
 		}
 	}
-	return nil, modelError{fmt.Errorf("model %s: its weights are not on this machine; looked in %s; get them with 'hf download %s', or give --model DIR",
-		name, strings.Join(places, " and "), preset.Repository)}
+	return nil, modelError{fmt.Errorf("model %s: its weights are not on this machine; looked in %s; get them with 'taca pull %s', or give --model DIR",
+		name, strings.Join(places, " and "), name)}
+}
+
+// locateRepository finds what taca pull, or huggingface_hub, has fetched of a
+// repository.
+func locateRepository(cache, name string) (*checkpoint.Folder, error) {
+	reference, err := hub.ParseReference(name)
+	if err != nil || reference.File != "" {
+		return nil, modelError{fmt.Errorf("model %s: no such folder or file, and no preset of that name; presets are %s",
+			name, strings.Join(configs.Names(), ", "))}
+	}
+	place, ok := hub.Find(cache, reference)
+	if !ok {
+		return nil, modelError{fmt.Errorf("model %s: no such folder or file, and no such repository in %s; get it with 'taca pull %s'", name, cache, name)}
+	}
+	if _, err := os.Stat(filepath.Join(place, "model_index.json")); err != nil {
+		return nil, modelError{fmt.Errorf("model %s: %s holds no model_index.json; get all of it with 'taca pull %s'", name, place, name)}
+	}
+	return openFolder(place)
 }
 
 // readModel reads the configuration of a folder that was looked for, as
@@ -78,33 +100,18 @@ func openFolder(path string) (*checkpoint.Folder, error) {
 }
 
 // candidates are the folders a preset's weights may lie in: $TACA_MODELS/NAME,
-// and the snapshots of the cache that Python's tools share.
-func candidates(p *configs.Preset) []string {
+// and the cache of the hub.
+func candidates(cache string, p *configs.Preset) []string {
 	var places []string
 	if models := os.Getenv("TACA_MODELS"); models != "" {
 		places = append(places, filepath.Join(models, p.Name))
 	}
-	repository := filepath.Join(hubCache(), "models--"+strings.ReplaceAll(p.Repository, "/", "--"))
-	if head, err := os.ReadFile(filepath.Join(repository, "refs", "main")); err == nil {
-		return append(places, filepath.Join(repository, "snapshots", strings.TrimSpace(string(head))))
-	}
-	return append(places, repository)
-}
-
-// hubCache follows huggingface_hub: HF_HUB_CACHE, else HF_HOME/hub, else
-// XDG_CACHE_HOME/huggingface/hub.
-func hubCache() string {
-	if cache := os.Getenv("HF_HUB_CACHE"); cache != "" {
-		return cache
-	}
-	if home := os.Getenv("HF_HOME"); home != "" {
-		return filepath.Join(home, "hub")
-	}
-	cache, err := os.UserCacheDir()
+	reference, err := hub.ParseReference(p.Repository)
 	if err != nil {
-		cache = ".cache"
+		return places // a preset without weights
 	}
-	return filepath.Join(cache, "huggingface", "hub")
+	place, _ := hub.Find(cache, reference)
+	return append(places, place)
 }
 
 // cause is err without the operation and path that os repeats.

@@ -10,6 +10,7 @@ import (
 	"taca/configs"
 	"taca/internal/assembly"
 	"taca/internal/checkpoint"
+	"taca/internal/hub"
 )
 
 // partFlags are the flags that give the files of a model's components, each
@@ -122,8 +123,12 @@ func lender(m *assembly.Model, base string, planned bool) (assembly.Lender, erro
 			return from, err
 		}
 	}
+	cache, err := hub.CacheFolder()
+	if err != nil {
+		return from, err
+	}
 	for _, p := range presets {
-		for _, place := range candidates(p) {
+		for _, place := range candidates(cache, p) {
 			if _, err := os.Stat(filepath.Join(place, "tokenizer")); err == nil {
 				from.Folder, err = openFolder(place)
 				return from, err

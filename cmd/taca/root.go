@@ -38,7 +38,7 @@ Without --model it uses a miniature FLUX embedded in the program.
 		return usagef("%w; see %s --help", err, c.CommandPath())
 	})
 	root.AddCommand(
-		newGenerateCommand(a), newSweepCommand(a), newAttentionCommand(a), newTokenizeCommand(a), newInspectCommand(a), newPlanCommand(a), newConvertCommand(a),
+		newGenerateCommand(a), newSweepCommand(a), newAttentionCommand(a), newTokenizeCommand(a), newInspectCommand(a), newPlanCommand(a), newPullCommand(a), newConvertCommand(a),
 		newCompareCommand(a), newDevicesCommand(a), newSelftestCommand(a), newBenchCommand(a), newVersionCommand(a),
 	)
 	return root

@@ -37,7 +37,9 @@ func TestScripts(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			// No terminal, no caches and no presets of whoever runs the tests.
 			e.Setenv("HF_HOME", filepath.Join(e.WorkDir, "hub"))
-			e.Setenv("TACA_MODELS", "")
+			for _, name := range []string{"TACA_MODELS", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_TOKEN_PATH", "HF_HUB_OFFLINE"} {
+				e.Setenv(name, "")
+			}
 			e.Setenv(conditioningVariable, "off")
 			return nil
 		},
@@ -54,6 +56,7 @@ func TestScripts(t *testing.T) {
 			"readonly": readonly,
 			"shared":   shared,
 			"gguf":     toGGUF,
+			"hub":      hubOf(t),
 		},
 	})
 }

@@ -43,7 +43,7 @@ func (f *settingFlags) model(c *cobra.Command) {
 func (f *settingFlags) folder(c *cobra.Command) {
 	fl := c.Flags()
 	flag(f, "model", func(s *configs.Settings) *string { return &s.Model }, func(p *string) {
-		fl.StringVarP(p, "model", "m", "", "diffusers `folder`, single file of any dialect, or preset: "+strings.Join(configs.Names(), ", ")+" (default: the embedded model)")
+		fl.StringVarP(p, "model", "m", "", "diffusers `folder`, single file of any dialect, preset ("+strings.Join(configs.Names(), ", ")+"), or ORG/NAME that was pulled (default: the embedded model)")
 	})
 	f.parts(c)
 }

@@ -46,20 +46,21 @@ func (f *Folder) HasWeights(stem string) bool {
 	if f.part != nil {
 		return true
 	}
-	_, _, ok := f.find(stem)
+	_, _, ok := FindWeights(stem, f.Has)
 	return ok
 }
 
-// find is the file that holds, or whose index names, a component's tensors.
-func (f *Folder) find(stem string) (name string, sharded, ok bool) {
+// FindWeights is the file that holds, or whose index names, a component's
+// tensors, in a folder that has the files that has tells of.
+func FindWeights(stem string, has func(name string) bool) (name string, sharded, ok bool) {
 	for _, v := range variants {
 		for _, extension := range []string{".safetensors", ".gguf"} {
-			if name := stem + v + extension; f.Has(name) {
+			if name := stem + v + extension; has(name) {
 				return name, false, true
 			}
 		}
 		for _, index := range []string{stem + ".safetensors.index" + v + ".json", stem + v + ".safetensors.index.json"} {
-			if f.Has(index) {
+			if has(index) {
 				return index, true, true
 			}
 		}
@@ -75,7 +76,7 @@ func (f *Folder) Weights(stem string) (Weights, error) {
 	if f.part != nil {
 		return f.part()
 	}
-	name, sharded, ok := f.find(stem)
+	name, sharded, ok := FindWeights(stem, f.Has)
 	if !ok {
 		return nil, &Error{Path: f.name, Problem: fmt.Sprintf("holds none of %s.safetensors, %s.safetensors.index.json and %s.gguf", stem, stem, stem),
 			Hint: "taca reads safetensors and GGUF; is this a whole diffusers folder?"}

@@ -87,16 +87,25 @@ func openFamily(f *checkpoint.Folder) (family, string, error) {
 	if err := f.ReadJSON("model_index.json", &index); err != nil {
 		return nil, "", err
 	}
-	known := make([]string, 0, len(families))
 	for _, k := range families {
 		if k.class == index.Class {
 			m, err := k.open(f)
 			return m, index.Class, err
 		}
+	}
+	return nil, "", fmt.Errorf("%s/model_index.json: %w", f, CheckClass(index.Class))
+}
+
+// CheckClass refuses a pipeline class that is none of the families.
+func CheckClass(class string) error {
+	known := make([]string, 0, len(families))
+	for _, k := range families {
+		if k.class == class {
+			return nil
+		}
 		known = append(known, k.class)
 	}
-	return nil, "", fmt.Errorf("%s/model_index.json: pipeline class %q is not one taca paints with (%s)",
-		f, index.Class, strings.Join(known, ", "))
+	return fmt.Errorf("pipeline class %q is not one taca paints with (%s)", class, strings.Join(known, ", "))
 }
 
 // width refuses columns that a transformer's config does not name.

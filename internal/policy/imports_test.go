@@ -29,6 +29,8 @@ var mayImport = map[string][]string{
 	"internal/checkpoint":        {"internal/tensor", "internal/atomicfile", "internal/mapping", "internal/gguf"},
 	"internal/gguf":              {"internal/tensor"},
 	"internal/gguf/gguftest":     {"internal/tensor", "internal/gguf", "internal/checkpoint"},
+	"internal/hub":               {"internal/checkpoint"},
+	"internal/hub/hubtest":       {},
 	"internal/conditioning":      {"internal/atomicfile", "internal/checkpoint"},
 	"internal/dialect":           {"internal/checkpoint"},
 	"internal/assembly":          {"internal/checkpoint", "internal/dialect", "configs"},
@@ -74,7 +76,7 @@ var (
 )
 
 // testPackages may be imported by tests, and by each other.
-var testPackages = []string{"internal/tensor/opstest", "internal/model/modeltest", "internal/model/encodertest", "internal/dialect/dialecttest", "internal/gguf/gguftest"}
+var testPackages = []string{"internal/tensor/opstest", "internal/model/modeltest", "internal/model/encodertest", "internal/dialect/dialecttest", "internal/gguf/gguftest", "internal/hub/hubtest"}
 
 // devices are the packages that hold C: everybody else speaks tensor.Ops.
 var devices = []string{"internal/cpu", "internal/cuda", "internal/cuda/driver"}
