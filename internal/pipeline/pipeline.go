@@ -46,6 +46,7 @@ type Pipeline struct {
 	follow     map[LoRA]sampler.Gate // the LoRAs that may follow gamma
 	gates      []sampler.Gate        // of those that do
 	drawn      drawn
+	met        met
 	adapters   []*checkpoint.File
 	reserved   map[string]bool     // request shapes whose scratch has been found
 	recorder   *attention.Recorder // nil unless Config.Attention

@@ -4,9 +4,9 @@
 
 Needs an x86-64 processor with AVX2: elsewhere the last bits of torch's noise are others.
 
-Writes internal/sampler/testdata/golden.json: torch.randn of CPU generators, once and several times, the steps that
-img2img leaves out, and the sigmas that
-FluxPipeline and StableDiffusion3Pipeline set for published and unusual scheduler configs.
+Writes internal/sampler/testdata/golden.json: torch.randn of CPU generators, once and several times, the
+steps that img2img leaves out, and the sigmas that FluxPipeline and StableDiffusion3Pipeline set for
+published and unusual scheduler configs.
 """
 
 import hashlib
