@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"image"
 	"math"
 	"os"
 	"strconv"
@@ -19,6 +20,7 @@ import (
 type settingFlags struct {
 	given configs.Settings
 	carry map[string]func(to, from *configs.Settings)
+	sized image.Point // width and height that were asked for, 0 where only a preset says; set by resolve
 }
 
 func newSettingFlags() *settingFlags {
@@ -98,10 +100,10 @@ func (f *settingFlags) picture(c *cobra.Command) {
 func (f *settingFlags) size(c *cobra.Command) {
 	fl := c.Flags()
 	flag(f, "width", func(s *configs.Settings) *int { return &s.Width }, func(p *int) {
-		fl.IntVarP(p, "width", "W", 0, "`pixels`, a multiple of 16 (0: the model's own)")
+		fl.IntVarP(p, "width", "W", 0, "`pixels`, a multiple of 16 (0: the model's own, or those of --image)")
 	})
 	flag(f, "height", func(s *configs.Settings) *int { return &s.Height }, func(p *int) {
-		fl.IntVarP(p, "height", "H", 0, "`pixels`, a multiple of 16 (0: the model's own)")
+		fl.IntVarP(p, "height", "H", 0, "`pixels`, a multiple of 16 (0: the model's own, or those of --image)")
 	})
 }
 
@@ -223,6 +225,7 @@ func (f *settingFlags) resolve(c *cobra.Command, from sources) (configs.Settings
 	if err := over(&s); err != nil {
 		return s, err
 	}
+	f.sized = image.Pt(s.Width, s.Height)
 	name := s.Model
 	if name == "" {
 		name = demoPreset

@@ -130,7 +130,7 @@ func (p *Pipeline) moments(ctx context.Context, picture *image.RGBA, watch Watch
 		return nil, p.explain(&sampler.NotFinite{What: "the encoded picture"})
 	}
 	p.met = met{picture, moments}
-	watch.tell(Event{Stage: Encoding, Done: 1, Total: 1})
+	watch.tell(Event{Stage: Encoding, Done: 1, Total: 1, What: imageEncoder})
 	return moments, nil
 }
 
