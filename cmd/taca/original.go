@@ -40,7 +40,7 @@ type source struct {
 // original is the picture that --image names, and its mask.
 type original struct {
 	image   source
-	mask    *source // or nil
+	mask    *source     // or nil
 	picture *image.RGBA // as the file has it, upright; until into has run
 	painted *image.RGBA // the mask's, or nil
 }
@@ -87,24 +87,27 @@ func (a *app) readOriginal(c *cobra.Command, s *configs.Settings, from *record) 
 // readPicture reads the file that --name gives. before is what a record says of
 // it, or nil.
 func (a *app) readPicture(c *cobra.Command, name, path string, before *source, behind color.Color) (source, *image.RGBA, error) {
-	what := fmt.Sprintf("read --%s %s", name, path)
+	what, hint := fmt.Sprintf("read --%s %s", name, path), ""
 	if before != nil && (c.Flags().Changed(name) || before.Path != path) {
 		before = nil
 	}
 	if before != nil {
-		what = fmt.Sprintf("repeat with the %s %s", name, path)
+		what, hint = fmt.Sprintf("repeat with the %s %s", name, path), fmt.Sprintf(": give what it was, or another, with --%s", name)
 		if path == "-" {
-			return source{}, nil, usagef("the %s was read from standard input: give it again with --%s", name, name)
+			return source{}, nil, usagef("%s: it was read from standard input%s", what, hint)
 		}
 	}
 	data, err := a.readFile(c, path)
 	if err != nil {
-		return source{}, nil, usagef("%s: %w", what, cause(err))
+		return source{}, nil, usagef("%s: %w%s", what, cause(err), hint)
 	}
 	digest := sha256.Sum256(data)
-	s := source{lasting(path), hex.EncodeToString(digest[:])}
+	s := source{path, hex.EncodeToString(digest[:])}
+	if path != "-" {
+		s.Path = lasting(path)
+	}
 	if before != nil && before.SHA256 != s.SHA256 {
-		return s, nil, usagef("%s: it has changed since: give what it was, or another, with --%s", what, name)
+		return s, nil, usagef("%s: it has changed since%s", what, hint)
 	}
 	img, err := picture.Read(data, behind)
 	if err != nil {

@@ -49,6 +49,10 @@ func TestScripts(t *testing.T) {
 			"nothing":  nothing,
 			"readonly": readonly,
 			"shared":   shared,
+			"mask":     putMask,
+			"jpeg":     asJPEG,
+			"sample":   sample,
+			"without":  dropTensors,
 		},
 	})
 }

@@ -86,5 +86,5 @@ func (f format) damaged(err error) error {
 	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
 		return fmt.Errorf("the %s file ends early: it was cut short", f.name)
 	}
-	return fmt.Errorf("the %s file is damaged, or of a kind that is not read: %w", f.name, err)
+	return fmt.Errorf("the %s file is damaged or cut short, or of a kind that is not read: %w", f.name, err)
 }
