@@ -66,8 +66,10 @@ func (r Request) checkOriginal() error {
 		return usage("strength %g: none of %d steps is left", r.Strength, r.Steps)
 	case got != want:
 		return usage("the picture to start from is %d×%d, not %d×%d", got.X, got.Y, r.Width, r.Height)
-	case r.Original.Mask != nil && r.Original.Mask.Bounds().Size() != want:
-		return usage("the mask is %v, not %d×%d", r.Original.Mask.Bounds().Size(), r.Width, r.Height)
+	case r.Original.Mask != nil:
+		if got := r.Original.Mask.Bounds().Size(); got != want {
+			return usage("the mask is %d×%d, not %d×%d", got.X, got.Y, r.Width, r.Height)
+		}
 	}
 	return nil
 }

@@ -1,8 +1,6 @@
 package pipeline
 
 import (
-	"errors"
-
 	"taca/internal/model"
 	"taca/internal/sampler"
 )
@@ -47,7 +45,10 @@ func (m *Model) Check(r Request) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(r.Check(g.Unit()), r.checkMask(g)); err != nil {
+	if err := r.Check(g.Unit()); err != nil {
+		return err
+	}
+	if err := r.checkMask(g); err != nil {
 		return err
 	}
 	blocks, err := model.ParseBlocks(r.TACA.Blocks)

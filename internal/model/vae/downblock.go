@@ -46,7 +46,7 @@ func (b *downBlock) forward(o tensor.Ops, c *canvas) {
 // The reference's convolution has stride 2, and a border below and to the right
 // alone: its pixel (y, x) is what a convolution of stride 1, with a border all
 // around, has at (2y+1, 2x+1). So bands are convolved and every other pixel of
-// every other line is kept. Three quarters of that work are thrown away, 11 % of
+// every other line is kept. Three quarters of that work are thrown away, 12 % of
 // the encoder's.
 func (b *downBlock) shrink(o tensor.Ops, c *canvas) {
 	x, small := c.x(), half(c.grid)
