@@ -40,6 +40,7 @@ def drawing() -> tuple[np.ndarray, np.ndarray]:
     noise = np.random.default_rng(3).integers(0, 40, (HEIGHT, WIDTH, 3))
     picture = np.stack([2 * x, 3 * y, 200 - x - y], -1) + noise
     mask = np.clip(4 * x + 3 * y - 190 + noise[:, :, 0], 0, 255)
+    mask[8], mask[24] = 128, 127  # on either side of white's border, where the latents' pixels begin
     return picture.clip(0, 255).astype(np.uint8), mask.astype(np.uint8)
 
 
