@@ -44,7 +44,16 @@ func newGenerateCommand(a *app) *cobra.Command {
 		Long: `generate paints a picture from a prompt and prints the path of its PNG file.
 
 Settings are laid over each other: the model's preset, the picture given by
---from, the file given by --config, then the flags. The PNG remembers them all.`,
+--from, the file given by --config, then the flags. The PNG remembers them all.
+
+--image starts from a picture, turned as the camera says, with white behind what
+is transparent. It keeps its size, but for multiples of 16 and no more pixels
+than the model's own; with --width and --height it is scaled until it covers
+them, and the middle is cropped. --strength says how much noise goes over it, and
+so which share of the steps runs: the last ones. Gamma keeps to the whole
+schedule: steps that are left out count, and with little strength none that gamma
+acts in is left. Of a picture with --mask only what is white is painted anew; the
+rest goes through the model's VAE, and otherwise stays.`,
 		Example: `  taca generate -p "a red metal sphere to the left of a blue cube"
   taca generate -m flux-dev -p "a fox in the snow" --gamma 1.2 --gamma-steps 3 -o fox.png
   taca generate --from fox.png --seed 8 -o fox8.png

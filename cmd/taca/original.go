@@ -21,13 +21,13 @@ import (
 func (f *settingFlags) original(c *cobra.Command) {
 	fl := c.Flags()
 	flag(f, "image", func(s *configs.Settings) *string { return &s.Image }, func(p *string) {
-		fl.StringVar(p, "image", "", "PNG, JPEG or WebP `file` to start from, - for standard input; scaled until it covers width × height, the middle cropped, turned as the camera says, white behind what is transparent. Without --width and --height it keeps its size, but for multiples of 16 and no more pixels than the model's own")
+		fl.StringVar(p, "image", "", "PNG, JPEG or WebP `file` to start from; - reads standard input")
 	})
 	flag(f, "strength", func(s *configs.Settings) *float64 { return &s.Strength }, func(p *float64) {
-		fl.Float64Var(p, "strength", configs.Defaults().Strength, "how much noise goes over --image, above 0 to 1, and so the `share` of the steps that run, the last ones; gamma keeps to the whole schedule, so that with little strength none of its steps are left")
+		fl.Float64Var(p, "strength", configs.Defaults().Strength, "`share` of the steps that run over --image, the last ones, above 0 to 1; gamma keeps to the whole schedule")
 	})
 	flag(f, "mask", func(s *configs.Settings) *string { return &s.Mask }, func(p *string) {
-		fl.StringVar(p, "mask", "", "picture `file`, of the proportions of --image: white is painted anew, black (and what is transparent) stays as it was, but for the VAE's losses")
+		fl.StringVar(p, "mask", "", "picture `file` of --image's proportions: white is painted anew, black and what is transparent stays")
 	})
 }
 

@@ -100,10 +100,10 @@ func (f *settingFlags) picture(c *cobra.Command) {
 func (f *settingFlags) size(c *cobra.Command) {
 	fl := c.Flags()
 	flag(f, "width", func(s *configs.Settings) *int { return &s.Width }, func(p *int) {
-		fl.IntVarP(p, "width", "W", 0, "`pixels`, a multiple of 16 (0: the model's own, or those of --image)")
+		fl.IntVarP(p, "width", "W", 0, "`pixels`, a multiple of 16 (0: the model's own)")
 	})
 	flag(f, "height", func(s *configs.Settings) *int { return &s.Height }, func(p *int) {
-		fl.IntVarP(p, "height", "H", 0, "`pixels`, a multiple of 16 (0: the model's own, or those of --image)")
+		fl.IntVarP(p, "height", "H", 0, "`pixels`, a multiple of 16 (0: the model's own)")
 	})
 }
 
