@@ -6,6 +6,7 @@ python scripts/golden/vae.py            writes internal/model/vae/testdata
 
 import copy
 import json
+import pathlib
 
 import numpy as np
 import torch
@@ -68,7 +69,7 @@ def vae_golden(case: str, config: dict) -> None:
     golden(testdata("vae", case), public, plans, [run])
 
 
-def encoder_golden(case: str, config: dict) -> None:
+def encoder_golden(path: pathlib.Path, config: dict, grid: tuple[int, int]) -> None:
     n = len(config["block_out_channels"])
     model = AutoencoderKL(down_block_types=["DownEncoderBlock2D"] * n, up_block_types=["UpDecoderBlock2D"] * n, **config).eval()
     state = {k: t for k, t in model.state_dict().items() if k.startswith(("encoder.", "quant_conv."))}
@@ -82,7 +83,7 @@ def encoder_golden(case: str, config: dict) -> None:
     for name in names:
         hook(model.get_submodule(name), name, seen, pixels)
 
-    height, width = (side * 2 ** (n - 1) for side in GRIDS[case])
+    height, width = (side * 2 ** (n - 1) for side in grid)
     picture = torch.randint(0, 256, (1, 3, height, width), generator=torch.Generator().manual_seed(n)).float() / 255 * 2 - 1
     picture = picture.bfloat16().float()
     out = model.encode(picture).latent_dist.parameters
@@ -91,7 +92,7 @@ def encoder_golden(case: str, config: dict) -> None:
         output={"moments": pixels(out)}, bf16={"moments": pixels(low.encode(picture.bfloat16()).latent_dist.parameters).float()},
     )  # fmt: skip
     public = {key: value for key, value in model.config.items() if key != "_use_default_values"}
-    golden(testdata("vae", f"encoder/{case}"), public, plans, [run])
+    golden(path, public, plans, [run])
 
 
 def posterior() -> None:
@@ -134,7 +135,7 @@ def main() -> None:
     torch.set_num_threads(1)
     for case, config in VAE.items():
         vae_golden(case, config)
-        encoder_golden(case, config)
+        encoder_golden(testdata("vae", f"encoder/{case}"), config, GRIDS[case])
     levels()
     posterior()
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"image"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -57,6 +58,14 @@ func TestEncoderBandsAgainstTheReference(t *testing.T) {
 		}
 		return m, err
 	})
+}
+
+func TestEncoderFullWidth(t *testing.T) {
+	dir := os.Getenv("TACA_FULLWIDTH")
+	if dir == "" {
+		t.Skip("set TACA_FULLWIDTH to a folder made by scripts/golden/fullwidth_encoders.py (takes a minute and 1 GB of memory)")
+	}
+	encodertest.FullWidth(t, filepath.Join(dir, "vae-*.safetensors"), openEncoder)
 }
 
 func TestTheFirstDifferenceInTheEncoderIsTheCause(t *testing.T) {
