@@ -42,6 +42,10 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+// paintsPicture is whether a case of TestPicturesAgainstDiffusers is painted here:
+// an interpreted card has time for one whole picture and one with a mask.
+func paintsPicture(name string) bool { return name == "gamma" || name == "inpaint" }
+
 // openPainter runs the whole program on the first card.
 func openPainter(t *testing.T) painter {
 	taca, err := program()
