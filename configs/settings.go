@@ -34,6 +34,9 @@ type Settings struct {
 	TACALoRA  []string `yaml:"taca_lora"` // FILE[:SCALE], active where gamma is not 1
 	Lenient   bool     `yaml:"lora_lenient"`
 	Cache     float32  `yaml:"cache"`
+	Image     string   `yaml:"image"`    // to start from; none: noise alone
+	Strength  float64  `yaml:"strength"` // of the noise over it
+	Mask      string   `yaml:"mask"`     // of what is painted anew; none: all
 	Device    string   `yaml:"device"`
 	DType     string   `yaml:"dtype"`
 	Weights   string   `yaml:"weights"` // of the transformer's blocks; none: as stored
@@ -66,7 +69,7 @@ func (p Parts) Any() bool { return p != Parts{} }
 // Defaults are the settings before any preset, file or flag. Zero sizes, steps
 // and lengths mean the model's own.
 func Defaults() Settings {
-	return Settings{Seed: 0, Count: 1, Gamma: 1.2, GammaN: -1, GammaT: 970, Guidance: -1, Device: "auto", DType: "auto", Offload: "auto"}
+	return Settings{Seed: 0, Count: 1, Gamma: 1.2, GammaN: -1, GammaT: 970, Strength: 0.6, Guidance: -1, Device: "auto", DType: "auto", Offload: "auto"}
 }
 
 // Overlay reads YAML over s. Unknown keys are refused; name is for the error.

@@ -86,6 +86,9 @@ func runAttention(c *cobra.Command, a *app, flags *settingFlags, opts attentionO
 	if s.Cache != 0 {
 		return usagef("cache %g: a step that leaves out blocks shows no attention in them: leave it out of %s", s.Cache, opts.config)
 	}
+	if s.Image != "" {
+		return usagef("image %s: attention is recorded of runs that start from noise: leave it out of %s", s.Image, opts.config)
+	}
 	w := &attending{generation: &generation{app: a, settings: s, started: time.Now()}, options: opts}
 	if err := w.prepare(); err != nil {
 		return err

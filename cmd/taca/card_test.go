@@ -32,7 +32,7 @@ func TestCard(t *testing.T) {
 			return os.Symlink(filepath.Join(sim, "libcuda.so.1"), filepath.Join(bare, "libcuda.so.1"))
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"fails": fails, "model": putModel, "nothing": nothing, "returned": returned, "remove": remove,
+			"fails": fails, "model": putModel, "nothing": nothing, "returned": returned, "remove": remove, "mask": putMask,
 		},
 	})
 }

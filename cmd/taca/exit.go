@@ -31,7 +31,7 @@ const (
 const exitHelp = `Exit codes:
   0    done
   1    something else failed, such as writing to a full disk
-  2    a flag, a setting or a prompt that cannot be met
+  2    a flag, a setting, a prompt or a picture that cannot be met
   3    a model, checkpoint or LoRA file that is missing, damaged, gated or does not fit
   4    a device that is missing, unknown or out of memory
   5    the model produced NaN or Inf

@@ -23,7 +23,7 @@ func (f *settingFlags) taca(c *cobra.Command) {
 		fl.Float32Var(p, "gamma", 1.2, "TACA: `factor` on the logits of visual queries and text keys; 1 turns it off")
 	})
 	flag(f, "gamma-steps", func(s *configs.Settings) *int { return &s.GammaN }, func(p *int) {
-		fl.IntVar(p, "gamma-steps", -1, "gamma acts in the first `N` steps (the official code: 3 of 30)")
+		fl.IntVar(p, "gamma-steps", -1, "gamma acts in the first `N` steps (the official code: 3 of 30), those that --strength leaves out counted")
 		fl.Lookup("gamma-steps").DefValue = "0" // not shown: by threshold
 	})
 	flag(f, "gamma-threshold", func(s *configs.Settings) *float32 { return &s.GammaT }, func(p *float32) {
@@ -125,7 +125,7 @@ func farthest(shape string) float32 {
 
 // scheduled is a step as --print-schedule tells it.
 type scheduled struct {
-	Step     int     `json:"step"` // from 1
+	Step     int     `json:"step"` // from 1, those that --strength leaves out included
 	Sigma    float32 `json:"sigma"`
 	Timestep float32 `json:"timestep"`
 	Gamma    float32 `json:"gamma"`
@@ -149,7 +149,7 @@ func printSchedule(a *app, m *pipeline.Model, r pipeline.Request, asJSON bool) e
 		fmt.Fprintln(table, "step\tsigma\ttimestep\tgamma\tin blocks\ttaca lora")
 	}
 	for i, s := range steps {
-		row := scheduled{i + 1, s.Sigma, s.Sigma * 1000, s.Gamma, blocks, s.Gamma != 1}
+		row := scheduled{r.Steps - len(steps) + i + 1, s.Sigma, s.Sigma * 1000, s.Gamma, blocks, s.Gamma != 1}
 		if s.Gamma == 1 {
 			row.Blocks = ""
 		}

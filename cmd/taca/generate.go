@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"image"
 	"math"
 	"math/rand/v2"
 	"path/filepath"
@@ -29,7 +30,9 @@ type generateOptions struct {
 	trace                 string
 	printSchedule         bool
 	json, quiet           bool
-	sized                 bool // by flags: latents from a file do not decide
+	sized                 bool        // by flags: latents from a file do not decide
+	original              *original   // to start from, or nil
+	asked                 image.Point // size that flags, --config and --from say; 0: none of them
 }
 
 func newGenerateCommand(a *app) *cobra.Command {
@@ -41,10 +44,21 @@ func newGenerateCommand(a *app) *cobra.Command {
 		Long: `generate paints a picture from a prompt and prints the path of its PNG file.
 
 Settings are laid over each other: the model's preset, the picture given by
---from, the file given by --config, then the flags. The PNG remembers them all.`,
+--from, the file given by --config, then the flags. The PNG remembers them all.
+
+--image starts from a picture, turned as the camera says, with white behind what
+is transparent. It keeps its size, but for multiples of 16 and no more pixels
+than the model's own; with --width and --height it is scaled until it covers
+them, and the middle is cropped. --strength says how much noise goes over it, and
+so which share of the steps runs: the last ones. Gamma keeps to the whole
+schedule: steps that are left out count, and with little strength none that gamma
+acts in is left. Of a picture with --mask only what is white is painted anew; the
+rest goes through the model's VAE, and otherwise stays.`,
 		Example: `  taca generate -p "a red metal sphere to the left of a blue cube"
   taca generate -m flux-dev -p "a fox in the snow" --gamma 1.2 --gamma-steps 3 -o fox.png
   taca generate --from fox.png --seed 8 -o fox8.png
+  taca generate -p "a fox in the snow, oil on canvas" --image photo.jpg --strength 0.7 -o painted.png
+  taca generate -p "a red scarf" --image fox.png --mask neck.png -o scarf.png
   echo "a green cone" | taca generate -p - -n 4 -o 'cone-{seed}.png'`,
 		Args: arguments(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -56,12 +70,13 @@ Settings are laid over each other: the model's preset, the picture given by
 	settings.model(c)
 	settings.picture(c)
 	settings.taca(c)
+	settings.original(c)
 	settings.cache(c)
 	settings.conditioning(c)
 	fl := c.Flags()
 	fl.StringVar(&opts.config, "config", "", "YAML file of settings; keys are the flags' names with underscores")
 	fl.StringVar(&opts.from, "from", "", "repeat a picture made by taca; other flags override what it says")
-	fl.StringVar(&opts.latentsIn, "latents-in", "", "safetensors file whose tensor latents [1, 16, h, w] replaces the noise")
+	fl.StringVar(&opts.latentsIn, "latents-in", "", "safetensors file whose tensor latents [1, 16, h, w] replaces the noise, also that over --image")
 	fl.StringVar(&opts.latentsOut, "latents-out", "", "write the final latents [1, 16, h, w], F32, to this safetensors file")
 	fl.StringVar(&opts.trace, "trace", "", "write every block's output of every step to this folder")
 	fl.BoolVar(&opts.printSchedule, "print-schedule", false, "print the noise level and gamma of every step, and paint nothing; no prompt and no weights are needed")
@@ -106,6 +121,10 @@ func (f *settingFlags) read(c *cobra.Command, a *app, opts *generateOptions) (co
 	}
 	s, err := f.resolve(c, from)
 	if err != nil {
+		return s, err
+	}
+	opts.asked = f.sized
+	if opts.original, err = a.readOriginal(c, &s, from.record); err != nil {
 		return s, err
 	}
 	if s.Prompt == "-" {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"image"
 	"maps"
 	"os"
 	"path/filepath"
@@ -62,6 +63,10 @@ func (g *generation) prepare() error {
 	g.record = record{Program: "taca " + version(), Model: lasting(g.settings.Model), Parts: lastingParts(g.settings.Parts), Class: m.Class, Request: r, LoRAs: slices.Clone(g.loras),
 		Lenient: g.settings.Lenient, DType: strings.ToLower(g.dtype.String()), Weights: g.settings.Weights, Backend: g.backend.Name()}
 	g.record.Start = lasting(g.opts.latentsIn)
+	if o := g.opts.original; o != nil {
+		g.record.Image, g.record.Mask = &o.image, o.mask
+		g.idle(r)
+	}
 	for i := range g.record.LoRAs {
 		g.record.LoRAs[i].Path = lasting(g.loras[i].Path)
 	}
@@ -97,6 +102,19 @@ func (g *generation) request(m *pipeline.Model) (pipeline.Request, error) {
 	if g.opts.latentsIn != "" {
 		if err := readLatents(g.opts.latentsIn, &r, geometry.Downscale, g.opts.sized); err != nil {
 			return r, err
+		}
+	}
+	if g.opts.original != nil {
+		asked := g.opts.asked
+		if g.opts.latentsIn != "" {
+			asked = image.Pt(r.Width, r.Height)
+		}
+		size := g.opts.original.picture.Bounds().Size()
+		if err := g.opts.original.into(&r, g.settings, asked, geometry.Unit()); err != nil {
+			return r, err
+		}
+		if asked == (image.Point{}) && size != image.Pt(r.Width, r.Height) {
+			g.app.say("taca: %s is %d×%d; it is painted at %d×%d, as --width and --height say nothing else", g.settings.Image, size.X, size.Y, r.Width, r.Height)
 		}
 	}
 	return r, m.Check(r)

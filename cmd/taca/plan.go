@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"image"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -24,7 +25,8 @@ func newPlanCommand(a *app) *cobra.Command {
 		Short: "foretell memory, arithmetic and time of a picture, without weights",
 		Example: `  taca plan --model flux-dev
   taca plan --model sd35-large -W 768 -H 768 --json
-  taca plan --model flux-dev --device cuda --vram 12GiB`,
+  taca plan --model flux-dev --device cuda --vram 12GiB
+  taca plan --model flux-dev --image photo.jpg --strength 0.7`,
 		Args: arguments(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
 			s, err := settings.resolve(c, sources{})
@@ -35,11 +37,16 @@ func newPlanCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return runPlan(c.Context(), a, s, memory, asJSON)
+			o, err := a.readOriginal(c, &s, nil)
+			if err != nil {
+				return err
+			}
+			return runPlan(c.Context(), a, s, pictured{o, settings.sized}, memory, asJSON)
 		},
 	}
 	settings.model(c)
 	settings.picture(c)
+	settings.original(c)
 	settings.cache(c)
 	c.Flags().StringVar(&vram, "vram", "", "`size` of a card's free memory to plan for, such as 12GiB, beside what driver and display take; no card is needed then")
 	c.Flags().BoolVar(&asJSON, "json", false, "print the plan as JSON")
@@ -65,7 +72,13 @@ type outlook struct {
 	Host    *hostPlan     `json:"host,omitempty"`
 }
 
-func runPlan(ctx context.Context, a *app, s configs.Settings, vram int, asJSON bool) error {
+// pictured is a picture to start from, or nil, and the size that was asked for.
+type pictured struct {
+	*original
+	asked image.Point
+}
+
+func runPlan(ctx context.Context, a *app, s configs.Settings, from pictured, vram int, asJSON bool) error {
 	folder, err := a.find(s, true)
 	m, err := readModelIn(s.Weights, folder, err)
 	if err != nil {
@@ -75,6 +88,11 @@ func runPlan(ctx context.Context, a *app, s configs.Settings, vram int, asJSON b
 	geometry, err := m.Geometry()
 	if err != nil {
 		return modelError{err}
+	}
+	if from.original != nil {
+		if err := from.into(&r, s, from.asked, geometry.Unit()); err != nil {
+			return err
+		}
 	}
 	if err := r.Check(geometry.Unit()); err != nil {
 		return err

@@ -129,6 +129,7 @@ func (p *progress) close() {
 type timings struct {
 	Loading   float64 `json:"loading"`
 	Encoding  float64 `json:"encoding"`
+	Picture   float64 `json:"picture,omitempty"` // encoding the one it starts from
 	Denoising float64 `json:"denoising"`
 	Decoding  float64 `json:"decoding"`
 	Total     float64 `json:"total"` // since the program started
@@ -141,7 +142,9 @@ func (t *timings) note(e pipeline.Event) {
 	if e.Done == 0 {
 		t.begun = time.Now()
 	}
-	if e.Done == e.Total {
+	if e.Done == e.Total && e.Stage == pipeline.Encoding && e.What != "" {
+		t.Picture = time.Since(t.begun).Seconds()
+	} else if e.Done == e.Total {
 		*[...]*float64{&t.Loading, &t.Encoding, &t.Denoising, &t.Decoding}[e.Stage] = time.Since(t.begun).Seconds()
 	}
 }

@@ -26,6 +26,8 @@ type record struct {
 	LoRAs   []pipeline.LoRA `json:"loras,omitempty"`
 	Lenient bool            `json:"lora_lenient,omitempty"`
 	Start   string          `json:"latents_in,omitempty"` // the file that replaced the noise
+	Image   *source         `json:"image,omitempty"`      // the picture it starts from
+	Mask    *source         `json:"mask,omitempty"`
 	DType   string          `json:"dtype"`
 	Weights string          `json:"weights,omitempty"` // what the transformer's became when it was opened
 	Backend string          `json:"backend"`
@@ -38,6 +40,13 @@ func (r *record) apply(s *configs.Settings) {
 	s.Width, s.Height, s.Steps, s.MaxLength = r.Width, r.Height, r.Steps, r.MaxLength
 	s.Guidance, s.TrueCFG, s.Seed, s.DType = r.Guidance, r.TrueCFG, r.Seed, r.DType
 	s.Cache = r.Cache
+	s.Image, s.Mask = "", ""
+	if r.Image != nil {
+		s.Image, s.Strength = r.Image.Path, r.Strength
+	}
+	if r.Mask != nil {
+		s.Mask = r.Mask.Path
+	}
 	s.Gamma, s.GammaN, s.GammaT = r.TACA.Gamma, -1, r.TACA.Threshold
 	if r.TACA.Steps > 0 {
 		s.GammaN = r.TACA.Steps
@@ -85,6 +94,9 @@ func (r *record) remarks(embedded, classifierFree float32) ([]picture.Text, erro
 	}
 	if r.TACA.Blocks != "" {
 		settings = append(settings, picture.Text{Key: "TACA blocks", Value: r.TACA.Blocks})
+	}
+	if r.Image != nil {
+		settings = append(settings, picture.Text{Key: "Denoising strength", Value: strconv.FormatFloat(r.Strength, 'g', -1, 64)})
 	}
 	if r.Reuse != nil {
 		settings = append(settings, picture.Text{Key: "Cache threshold", Value: number(r.Cache)},

@@ -57,6 +57,10 @@ func TestScripts(t *testing.T) {
 			"shared":   shared,
 			"gguf":     toGGUF,
 			"hub":      hubOf(t),
+			"mask":     putMask,
+			"jpeg":     asJPEG,
+			"sample":   sample,
+			"without":  dropTensors,
 		},
 	})
 }

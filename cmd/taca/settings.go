@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"image"
 	"math"
 	"os"
 	"strconv"
@@ -19,6 +20,7 @@ import (
 type settingFlags struct {
 	given configs.Settings
 	carry map[string]func(to, from *configs.Settings)
+	sized image.Point // width and height that were asked for, 0 where only a preset says; set by resolve
 }
 
 func newSettingFlags() *settingFlags {
@@ -227,6 +229,7 @@ func (f *settingFlags) resolve(c *cobra.Command, from sources) (configs.Settings
 	if err := over(&s); err != nil {
 		return s, err
 	}
+	f.sized = image.Pt(s.Width, s.Height)
 	name := s.Model
 	if name == "" && !s.Parts.Any() {
 		name = demoPreset

@@ -68,6 +68,9 @@ func runSweep(c *cobra.Command, a *app, flags *settingFlags, opts sweepOptions) 
 	if err != nil {
 		return err
 	}
+	if s.Image != "" {
+		return usagef("image %s: a sweep starts from noise: leave it out of %s", s.Image, opts.config)
+	}
 	shard, err := chooseShard(a, opts.shard)
 	if err != nil {
 		return err

@@ -33,7 +33,11 @@ func (t *traceWriter) note(e pipeline.Event) {
 	switch {
 	case e.Stage == pipeline.Loading:
 	case e.Stage == pipeline.Encoding && e.Done == e.Total:
-		t.write("text")
+		name := "text"
+		if e.What != "" { // a picture's encoder
+			name = "picture"
+		}
+		t.write(name)
 	case e.Stage == pipeline.Denoising && e.Done > 0:
 		t.write(fmt.Sprintf("step%02d", e.Done-1))
 	case e.Stage == pipeline.Decoding && e.Done == e.Total:

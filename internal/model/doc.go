@@ -13,6 +13,8 @@
 //	patch      2×2 latent pixels, which make one visual token
 //	sigma      noise level, from 1 (noise) to 0 (image)
 //	velocity   d latents / d sigma, what the denoiser predicts
+//	original   the picture that a run starts from, where it is not noise alone
+//	strength   how much noise goes over the original, and the share of the steps that run
 //	step       one Euler step from one sigma to the next
 //	trajectory all steps of one picture
 //	guidance   how far to exaggerate what the prompt changes

@@ -39,13 +39,7 @@ func (p *Pipeline) Paint(ctx context.Context, r Request, t Texts, watch Watcher)
 		return nil, err
 	}
 	grid := p.geometry.Patches(r.Width, r.Height)
-	x, err := p.noise(r, grid)
-	if err != nil {
-		return nil, err
-	}
-	defer p.backend.Free(x)
-
-	run := sampler.Run{Gamma: gamma, Gates: p.adapters.gates, Grid: grid, Cache: r.Cache}
+	run := sampler.Run{Gamma: gamma, Skip: r.skipped(), Gates: p.adapters.gates, Grid: grid, Cache: r.Cache}
 	if run.Blocks, err = model.ParseBlocks(r.TACA.Blocks); err != nil {
 		return nil, err
 	}
@@ -54,6 +48,11 @@ func (p *Pipeline) Paint(ctx context.Context, r Request, t Texts, watch Watcher)
 		return nil, usage("guidance %g, true cfg %g: the texts were read for a request without them", r.Guidance, r.TrueCFG)
 	}
 	if run.Schedule, err = p.schedule(r); err != nil {
+		return nil, err
+	}
+	x, err := p.start(ctx, r, &run, watch)
+	defer p.discardStart(x, run.Keep)
+	if err != nil {
 		return nil, err
 	}
 	if run.Positive, err = place(p.backend, t.Positive); err != nil {
@@ -91,40 +90,6 @@ func (m *Model) schedule(r Request) (sampler.Schedule, error) {
 	return s, nil
 }
 
-// noise is the latents a run starts from, as rows of tokens.
-func (p *Pipeline) noise(r Request, grid tensor.Grid) (tensor.Tensor, error) {
-	n := grid.Rows() * p.geometry.PatchColumns()
-	start := r.Latents
-	if start == nil {
-		start = p.drawn.of(r.Seed, n)
-	}
-	if len(start) != n {
-		size := p.geometry.Latent(grid)
-		return tensor.Tensor{}, usage("latents of %d values: a %d×%d picture needs [1, %d, %d, %d]",
-			len(start), r.Width, r.Height, p.geometry.Channels, size.Height, size.Width)
-	}
-	x, err := p.backend.New(grid.Rows(), p.geometry.PatchColumns(), tensor.F32)
-	if err != nil {
-		return x, err
-	}
-	p.backend.Upload(x, p.geometry.Pack(start, grid))
-	return x, nil
-}
-
-// drawn is the noise that was last asked for. Pictures that are compared begin
-// with the same.
-type drawn struct {
-	seed   int64
-	values []float32
-}
-
-func (d *drawn) of(seed int64, n int) []float32 {
-	if d.seed != seed || len(d.values) != n {
-		*d = drawn{seed, sampler.Noise(uint64(seed), n)}
-	}
-	return d.values
-}
-
 func (p *Pipeline) denoise(ctx context.Context, x tensor.Tensor, run sampler.Run, watch Watcher) (sampler.Reuse, []attention.Step, error) {
 	var seen []attention.Step
 	var unseen error
@@ -132,7 +97,8 @@ func (p *Pipeline) denoise(ctx context.Context, x tensor.Tensor, run sampler.Run
 		run.Watcher = p.recorder
 		defer p.recorder.Free()
 	}
-	watch.tell(Event{Stage: Denoising, Total: run.Schedule.Steps(), Gamma: run.Gamma(0, run.Schedule[0])})
+	steps := run.Steps()
+	watch.tell(Event{Stage: Denoising, Total: len(steps), Gamma: steps[0].Gamma})
 	reuse, err := sampler.Denoise(ctx, p.backend, p.denoiser, x, run, func(at sampler.Progress) {
 		if p.recorder != nil && unseen == nil {
 			var step attention.Step
@@ -140,7 +106,7 @@ func (p *Pipeline) denoise(ctx context.Context, x tensor.Tensor, run sampler.Run
 			seen = append(seen, step)
 		}
 		next := min(at.Step+1, at.Steps-1)
-		watch.tell(Event{Stage: Denoising, Done: at.Step + 1, Total: at.Steps, Gamma: run.Gamma(next, run.Schedule[next])})
+		watch.tell(Event{Stage: Denoising, Done: at.Step + 1, Total: at.Steps, Gamma: steps[next].Gamma})
 	})
 	var broken *sampler.NotFinite
 	if errors.As(err, &broken) {

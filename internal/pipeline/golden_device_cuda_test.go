@@ -3,6 +3,7 @@
 package pipeline_test
 
 import (
+	"errors"
 	"fmt"
 	"image"
 	"image/png"
@@ -41,6 +42,10 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+// paintsPicture is whether a case of TestPicturesAgainstDiffusers is painted here:
+// an interpreted card has time for one whole picture and one with a mask.
+func paintsPicture(name string) bool { return name == "gamma" || name == "inpaint" }
+
 // openPainter runs the whole program on the first card.
 func openPainter(t *testing.T) painter {
 	taca, err := program()
@@ -60,11 +65,30 @@ func openPainter(t *testing.T) painter {
 		for _, l := range c.LoRAs {
 			args = append(args, "--lora", fmt.Sprintf("%s:%g", l.Path, l.Scale))
 		}
+		if o := r.Original; o != nil {
+			args = append(args, fmt.Sprintf("--strength=%v", r.Strength), "--image", writePicture(t, dir, "original.png", o.Picture))
+			if o.Mask != nil {
+				args = append(args, "--mask", writePicture(t, dir, "mask.png", o.Mask))
+			}
+		}
 		if out, err := exec.Command(taca, args...).CombinedOutput(); err != nil {
 			t.Fatalf("taca %s: %v\n%s", strings.Join(args, " "), err, out)
 		}
 		return &pipeline.Picture{Latents: readLatents(t, latents), Image: readPicture(t, picture)}
 	}
+}
+
+func writePicture(t *testing.T, dir, name string, img image.Image) string {
+	t.Helper()
+	path := filepath.Join(dir, name)
+	f, err := os.Create(path)
+	if err == nil {
+		err = errors.Join(png.Encode(f, img), f.Close())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 func readLatents(t *testing.T, path string) []float32 {

@@ -35,6 +35,7 @@ type Pipeline struct {
 	denoiser   denoiser
 	decoder    *vae.Decoder
 	drawn      drawn
+	met        met
 	adapters   adapters
 	reserved   map[string]bool     // request shapes whose scratch has been found
 	recorder   *attention.Recorder // nil unless Config.Attention

@@ -123,6 +123,13 @@ func (m *Model) plan(ctx context.Context, r Request, d tensor.DType, source func
 	if err != nil {
 		return nil, err
 	}
+	if r.Original != nil {
+		b := dry.New()
+		if err := m.trialEncode(ctx, env{b, d, source}, r); err != nil {
+			return nil, err
+		}
+		plan = append(plan, cost(imageEncoder, b, 1))
+	}
 	steps, err := m.trialSteps(ctx, d, source, r, slices.Repeat([]Text{text}, m.texts(r))...)
 	if err != nil {
 		return nil, err
@@ -134,15 +141,25 @@ func (m *Model) plan(ctx context.Context, r Request, d tensor.DType, source func
 	}
 	plan = append(plan, cost("vae", b, 1))
 	for _, c := range plan {
-		part := c.Part
-		if c.Seldom {
-			part = "transformer"
-		}
-		if s, _ := source(part); s == nil { // nothing is known of what will be mapped
+		if s, _ := source(c.component()); s == nil { // nothing is known of what will be mapped
 			clear(c.Copied)
 		}
 	}
 	return plan, nil
+}
+
+// imageEncoder is the part that a picture to start from is encoded with.
+const imageEncoder = "vae encoder"
+
+// component is the folder that holds the part's weights.
+func (c Cost) component() string {
+	switch {
+	case c.Seldom:
+		return "transformer"
+	case c.Part == imageEncoder:
+		return "vae"
+	}
+	return c.Part
 }
 
 func cost(part string, b *dry.Backend, runs int) Cost {
@@ -187,7 +204,7 @@ func trial(ctx context.Context, where env, e textEncoder, maxLength int) (encode
 	return open.encode(ctx, make([]int32, e.length(maxLength)))
 }
 
-// trialSteps readies all of r's steps on a dry backend, for texts that all go
+// trialSteps readies all of r's steps that are not left out on a dry backend, for texts that all go
 // through the transformer in each, and evaluates the first. It returns what
 // either takes; they share the state.
 func (m *Model) trialSteps(ctx context.Context, d tensor.DType, source func(string) (checkpoint.Source, error), r Request, texts ...Text) (Plan, error) {
@@ -200,7 +217,7 @@ func (m *Model) trialSteps(ctx context.Context, d tensor.DType, source func(stri
 	if err != nil {
 		return nil, err
 	}
-	t := model.Trajectory{Grid: g.Patches(r.Width, r.Height), Steps: make([]model.Step, r.Steps), Cache: r.Cache}
+	t := model.Trajectory{Grid: g.Patches(r.Width, r.Height), Steps: make([]model.Step, r.Steps-r.skipped()), Cache: r.Cache}
 	for i := range t.Steps {
 		t.Steps[i] = model.Step{Sigma: 1, Gamma: 1}
 	}
@@ -213,9 +230,11 @@ func (m *Model) trialSteps(ctx context.Context, d tensor.DType, source func(stri
 		}
 		t.Texts, velocities = append(t.Texts, c), append(velocities, matrix())
 	}
-	x, err := b.New(t.Grid.Rows(), g.PatchColumns(), tensor.F32)
-	if err != nil {
-		return nil, err
+	var x tensor.Tensor
+	for range 1 + r.kept() {
+		if x, err = b.New(t.Grid.Rows(), g.PatchColumns(), tensor.F32); err != nil {
+			return nil, err
+		}
 	}
 	evaluator, err := open.Start(t)
 	if err != nil { // on the dry backend it is the request that does not suit
@@ -228,7 +247,7 @@ func (m *Model) trialSteps(ctx context.Context, d tensor.DType, source func(stri
 	if _, err := evaluator.Velocity(ctx, velocities, x, 0); err != nil {
 		return nil, err
 	}
-	step := cost("transformer", b, r.Steps)
+	step := cost("transformer", b, len(t.Steps))
 	step.FLOPs, step.Host = step.FLOPs-ready.FLOPs, step.Host-ready.Host
 	return Plan{ready, step}, nil
 }
@@ -240,6 +259,23 @@ func (m *Model) texts(r Request) int {
 		return 2
 	}
 	return 1
+}
+
+// trialEncode encodes one picture.
+func (m *Model) trialEncode(ctx context.Context, where env, r Request) error {
+	source, err := where.weights("vae")
+	if err != nil {
+		return err
+	}
+	e, err := vae.OpenEncoder(m.vae, source, where.backend, where.dtype)
+	if err != nil {
+		return err
+	}
+	size := tensor.Grid{Height: r.Height, Width: r.Width}
+	pixels := where.backend.Scratch(size.Rows(), 3, tensor.F32)
+	where.backend.Upload(pixels, make([]float32, pixels.Rows*pixels.Cols))
+	_, _, err = e.Encode(ctx, pixels, size)
+	return err
 }
 
 // trialDecode decodes one picture.
@@ -261,7 +297,7 @@ func (m *Model) trialDecode(ctx context.Context, where env, r Request) error {
 // reserve makes the backend's scratch arena large enough for r. Adapters change
 // nothing: what is between the two products of one is the backend's own affair.
 func (p *Pipeline) reserve(r Request) error {
-	key := fmt.Sprint(r.Width, "×", r.Height, " with ", r.MaxLength, " tokens, ", p.texts(r), " × ", r.Steps, ", cache ", r.Cache > 0)
+	key := fmt.Sprint(r.Width, "×", r.Height, " with ", r.MaxLength, " tokens, ", p.texts(r), " × ", r.Steps-r.skipped(), ", cache ", r.Cache > 0, ", from a picture ", r.Original != nil, r.kept())
 	if p.reserved[key] {
 		return nil
 	}

@@ -20,7 +20,7 @@ func (s Stage) String() string {
 type Event struct {
 	Stage       Stage
 	Done, Total int
-	What        string  // the part that starts now, or the encoder's name
+	What        string  // the part that starts now, or the encoder's name; of a picture's encoder at its end, too
 	Gamma       float32 // of the step that runs now, when denoising
 }
 

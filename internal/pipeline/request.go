@@ -20,7 +20,10 @@ type Request struct {
 	TACA      TACA    `json:"taca"`
 	Cache     float32 `json:"cache,omitempty"` // change of the first block up to which a step leaves out the others; 0: never
 
-	Latents []float32 `json:"-"` // replaces the noise: (channel, y, x) order, or nil
+	Strength float64 `json:"strength,omitempty"` // of the noise over Original, above 0 up to 1: the share of the steps that run
+
+	Latents  []float32 `json:"-"` // replaces the noise: (channel, y, x) order, or nil
+	Original *Original `json:"-"` // the picture it starts from, or nil: from noise alone
 }
 
 // UsageError is a request that cannot be met whatever the model's weights.
@@ -67,6 +70,9 @@ func (r Request) Check(unit int) error {
 		return usage("the prompt is no UTF-8 text")
 	}
 	if _, err := r.TACA.Schedule(); err != nil {
+		return err
+	}
+	if err := r.checkOriginal(); err != nil {
 		return err
 	}
 	return checkLength(r.MaxLength)

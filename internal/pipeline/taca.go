@@ -48,6 +48,9 @@ func (m *Model) Check(r Request) error {
 	if err := r.Check(g.Unit()); err != nil {
 		return err
 	}
+	if err := r.checkMask(g); err != nil {
+		return err
+	}
 	blocks, err := model.ParseBlocks(r.TACA.Blocks)
 	if err != nil {
 		return usage("gamma %v", err)
@@ -58,7 +61,8 @@ func (m *Model) Check(r Request) error {
 	return nil
 }
 
-// Steps is the noise level and the gamma of each of r's steps.
+// Steps is the noise level and the gamma of each of r's steps that is not left
+// out.
 func (m *Model) Steps(r Request) ([]model.Step, error) {
 	if err := m.Check(r); err != nil {
 		return nil, err
@@ -71,7 +75,7 @@ func (m *Model) Steps(r Request) ([]model.Step, error) {
 	if err != nil {
 		return nil, err
 	}
-	return sampler.Run{Schedule: schedule, Gamma: gamma}.Steps(), nil
+	return sampler.Run{Schedule: schedule, Skip: r.skipped(), Gamma: gamma}.Steps(), nil
 }
 
 // Blocks is how many blocks the transformer has.

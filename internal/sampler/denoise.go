@@ -17,11 +17,13 @@ type Gate interface {
 // Run is one denoising run.
 type Run struct {
 	Schedule Schedule
-	Gamma    GammaSchedule
-	Blocks   model.Blocks // where gamma acts
-	Gates    []Gate       // adapters active exactly in the steps where gamma is not 1
-	Embedded float32      // guidance the model embeds (FLUX dev)
-	CFG      float32      // classifier-free guidance, where there is a Negative
+	Skip     int           // its steps that are left out, since the run starts from a picture; see Skipped
+	Keep     *Keep         // what of the picture stays, or nil
+	Gamma    GammaSchedule // counts the steps that are left out
+	Blocks   model.Blocks  // where gamma acts
+	Gates    []Gate        // adapters active exactly in the steps where gamma is not 1
+	Embedded float32       // guidance the model embeds (FLUX dev)
+	CFG      float32       // classifier-free guidance, where there is a Negative
 	Grid     tensor.Grid
 	Positive model.Conditioning
 	Negative model.Conditioning // or none
@@ -42,8 +44,8 @@ type NotFinite struct{ What string }
 // Error names the result.
 func (e *NotFinite) Error() string { return "NaN or Inf in " + e.What }
 
-// Denoise integrates x, noise of Grid's patches in F32, to image latents in
-// place, calls done after each step, and returns what it took from the cache.
+// Denoise integrates x, latents of Grid's patches in F32 with the noise of the
+// first step that is not left out, to image latents in place, calls done after each step, and returns what it took from the cache.
 // Both halves of classifier-free guidance have the same gamma and gates, as in
 // TACA's official code.
 func Denoise(ctx context.Context, b tensor.Backend, m model.Denoiser, x tensor.Tensor, r Run, done func(Progress)) (Reuse, error) {
@@ -72,7 +74,11 @@ func Denoise(ctx context.Context, b tensor.Backend, m model.Denoiser, x tensor.T
 			b.Mix(v, r.CFG, v, 1-r.CFG, velocities[1]) // negative + CFG·(v − negative)
 		}
 		b.Observe("velocity", v)
-		b.Mix(x, 1, x, r.Schedule[i+1]-step.Sigma, v) // Euler
+		next := r.Schedule[r.Skip+i+1]
+		b.Mix(x, 1, x, next-step.Sigma, v) // Euler
+		if r.Keep != nil {
+			r.Keep.restore(b, x, next, v)
+		}
 		after, err := fetch(b, x, i)
 		if err != nil {
 			return reuse, err
@@ -96,11 +102,12 @@ func (r Run) trajectory() model.Trajectory {
 	return t
 }
 
-// Steps is the noise level and the gamma of each step.
+// Steps is the noise level and the gamma of each step that is not left out.
 func (r Run) Steps() []model.Step {
-	steps := make([]model.Step, r.Schedule.Steps())
+	steps := make([]model.Step, r.Schedule.Steps()-r.Skip)
 	for i := range steps {
-		steps[i] = model.Step{Sigma: r.Schedule[i], Gamma: r.Gamma(i, r.Schedule[i])}
+		at := r.Skip + i
+		steps[i] = model.Step{Sigma: r.Schedule[at], Gamma: r.Gamma(at, r.Schedule[at])}
 	}
 	return steps
 }

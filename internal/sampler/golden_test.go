@@ -21,6 +21,15 @@ type golden struct {
 		Head, Tail []float32 // the first and the last, or all in Head
 		SHA256     string    // of all, as little-endian f32
 	}
+	Draws []struct {
+		Seed  uint64
+		Sizes []int
+		Tails [][]float32 // of each draw, its last values
+	}
+	LeftOut []struct {
+		Steps, Skipped int
+		Strength       float64
+	} `json:"left_out"`
 	Schedules []struct {
 		Family, Config string
 		Steps, Tokens  int
@@ -57,6 +66,35 @@ func TestNoiseIsTorchs(t *testing.T) {
 		}
 		if hex.EncodeToString(digest.Sum(nil)) != want.SHA256 {
 			t.Errorf("seed %d: the digest of %d values is not torch's", want.Seed, want.N)
+		}
+	}
+}
+
+// TestDrawsAreTorchs: what is drawn first decides what comes after.
+func TestDrawsAreTorchs(t *testing.T) {
+	draws := load(t).Draws
+	if len(draws) == 0 {
+		t.Fatal("the golden has no draws")
+	}
+	for _, want := range draws {
+		g := sampler.NewGenerator(want.Seed)
+		for i, n := range want.Sizes {
+			got := g.Normal(n)
+			if tail := want.Tails[i]; !slices.Equal(got[n-len(tail):], tail) {
+				t.Errorf("seed %d, draw %d of %d values ends with %v, want %v", want.Seed, i, n, got[n-len(tail):], tail)
+			}
+		}
+	}
+}
+
+func TestStepsLeftOutAreDiffusers(t *testing.T) {
+	cases := load(t).LeftOut
+	if len(cases) == 0 {
+		t.Fatal("the golden has none")
+	}
+	for _, want := range cases {
+		if got := sampler.Skipped(want.Steps, want.Strength); got != want.Skipped {
+			t.Errorf("strength %v leaves out %d of %d steps, want %d", want.Strength, got, want.Steps, want.Skipped)
 		}
 	}
 }

@@ -5,17 +5,30 @@ import "math"
 // block is how many values torch transforms at a time.
 const block = 16
 
-// Noise is n standard normal values: torch.randn(n) with a CPU generator of
-// that seed (torch 2.15, aten/src/ATen/native/cpu/DistributionTemplates.h,
-// normal_fill; below 16 values, its serial path). On every machine the bits are
-// those of torch on x86-64 with AVX2, which differ from torch's elsewhere by up
-// to 3e-6. Only the low 32 bits of the seed count. diffusers draws latents so,
-// in the order (channel, y, x).
-func Noise(seed uint64, n int) []float32 {
-	m := newMersenne(seed)
+// Noise is the first n values of a Generator.
+func Noise(seed uint64, n int) []float32 { return NewGenerator(seed).Normal(n) }
+
+// Generator is torch's CPU generator of a seed. What is drawn first decides what
+// comes after.
+type Generator struct {
+	source *mersenne
+	second *float64 // of a pair drawn for an odd number of values, or nil
+}
+
+// NewGenerator is torch.Generator("cpu").manual_seed(seed). Only the low 32 bits
+// of the seed count.
+func NewGenerator(seed uint64) *Generator { return &Generator{source: newMersenne(seed)} }
+
+// Normal is n standard normal values: torch.randn(n) with this generator
+// (torch 2.15, aten/src/ATen/native/cpu/DistributionTemplates.h, normal_fill;
+// below 16 values, its serial path). On every machine the bits are those of torch
+// on x86-64 with AVX2, which differ from torch's elsewhere by up to 3e-6. diffusers
+// draws latents so, in the order (channel, y, x).
+func (g *Generator) Normal(n int) []float32 {
+	m := g.source
 	out := make([]float32, n)
 	if n < block {
-		fewNormals(out, m)
+		g.few(out)
 		return out
 	}
 	for i := range out {
@@ -46,14 +59,17 @@ func normals(u []float32) {
 	}
 }
 
-// fewNormals is torch's path for less than a block: pairs in f64.
-func fewNormals(out []float32, m *mersenne) {
-	for i := 0; i < len(out); i += 2 {
-		angle, size := m.uniform53(), m.uniform53()
-		radius, theta := math.Sqrt(-2*math.Log1p(-size)), 2*math.Pi*angle
-		out[i] = float32(radius * math.Cos(theta))
-		if i+1 < len(out) {
-			out[i+1] = float32(radius * math.Sin(theta))
+// few is torch's path for less than a block: pairs in f64, of which the second
+// waits for whoever draws few next.
+func (g *Generator) few(out []float32) {
+	for i := range out {
+		if g.second != nil {
+			out[i], g.second = float32(*g.second), nil
+			continue
 		}
+		angle, size := g.source.uniform53(), g.source.uniform53()
+		radius, theta := math.Sqrt(-2*math.Log1p(-size)), 2*math.Pi*angle
+		second := radius * math.Sin(theta)
+		out[i], g.second = float32(radius*math.Cos(theta)), &second
 	}
 }

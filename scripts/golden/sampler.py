@@ -4,17 +4,19 @@
 
 Needs an x86-64 processor with AVX2: elsewhere the last bits of torch's noise are others.
 
-Writes internal/sampler/testdata/golden.json: torch.randn of CPU generators, and the sigmas that
-FluxPipeline and StableDiffusion3Pipeline set for published and unusual scheduler configs.
+Writes internal/sampler/testdata/golden.json: torch.randn of CPU generators, once and several times, the
+steps that img2img leaves out, and the sigmas that FluxPipeline and StableDiffusion3Pipeline set for
+published and unusual scheduler configs.
 """
 
 import hashlib
 import json
 import sys
+import types
 
 import numpy as np
 import torch
-from diffusers import FlowMatchEulerDiscreteScheduler
+from diffusers import FlowMatchEulerDiscreteScheduler, StableDiffusion3Img2ImgPipeline
 from diffusers.pipelines.flux.pipeline_flux import calculate_shift
 
 import common
@@ -43,6 +45,29 @@ def noise() -> list[dict]:
     return out
 
 
+def draws() -> list[dict]:
+    """Several draws from one generator."""
+    out = []
+    for seed, sizes in ((3, (5, 5, 4)), (4, (3, 20, 1, 64)), (5, (64, 64)), (6, (17, 33, 700))):
+        generator = torch.Generator("cpu").manual_seed(seed)
+        values = [torch.randn(n, generator=generator) for n in sizes]
+        out.append(dict(seed=seed, sizes=sizes, tails=[v[-24:].tolist() for v in values]))
+    return out
+
+
+def left_out() -> list[dict]:
+    """How many steps img2img leaves out, where the product of steps and strength is rounded this way and that."""
+    out = []
+    for steps in (1, 4, 7, 10, 28, 30, 50):
+        scheduler = FlowMatchEulerDiscreteScheduler()
+        scheduler.set_timesteps(steps)
+        pipe = types.SimpleNamespace(scheduler=scheduler)
+        for strength in (0.05, 0.1, 0.3, 0.35, 0.6, 0.7, 0.75, 0.9, 0.999, 1.0):
+            _, left = StableDiffusion3Img2ImgPipeline.get_timesteps(pipe, steps, strength, "cpu")
+            out.append(dict(steps=steps, strength=strength, skipped=steps - left))
+    return out
+
+
 def schedules() -> list[dict]:
     out = []
     for name, config in CONFIGS.items():
@@ -66,6 +91,6 @@ def schedules() -> list[dict]:
 if __name__ == "__main__":
     path = common.REPOSITORY / "internal/sampler/testdata/golden.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    told = dict(versions=common.versions(), configs=CONFIGS, noise=noise(), schedules=schedules())
+    told = dict(versions=common.versions(), configs=CONFIGS, noise=noise(), draws=draws(), left_out=left_out(), schedules=schedules())
     path.write_text(json.dumps(told, separators=(",", ":")) + "\n")
     print(path.stat().st_size, "bytes")

@@ -1,15 +1,18 @@
-"""Goldens of the VAE's decoder: tiny models, every module's output, and how values become bytes.
+"""Goldens of the VAE's two halves: tiny models, every module's output, how values become bytes, and how latents are
+drawn from what the encoder says.
 
 python scripts/golden/vae.py            writes internal/model/vae/testdata
 """
 
 import copy
 import json
+import pathlib
 
 import numpy as np
 import torch
 from diffusers import AutoencoderKL
 from diffusers.image_processor import VaeImageProcessor
+from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from diffusers.utils import logging
 
 from common import REPOSITORY
@@ -27,7 +30,7 @@ VAE = {
         scaling_factor=1.5305, mid_block_add_attention=False,
     ),
 }  # fmt: skip
-GRIDS = {"four": (3, 4), "older": (3, 6)}
+GRIDS = {"four": (3, 4), "older": (3, 6)}  # of the latents
 
 
 def pixels(t: torch.Tensor) -> torch.Tensor:
@@ -66,6 +69,49 @@ def vae_golden(case: str, config: dict) -> None:
     golden(testdata("vae", case), public, plans, [run])
 
 
+def encoder_golden(path: pathlib.Path, config: dict, grid: tuple[int, int]) -> None:
+    n = len(config["block_out_channels"])
+    model = AutoencoderKL(down_block_types=["DownEncoderBlock2D"] * n, up_block_types=["UpDecoderBlock2D"] * n, **config).eval()
+    state = {k: t for k, t in model.state_dict().items() if k.startswith(("encoder.", "quant_conv."))}
+    plans = plan(state)
+    fill(state, plans)
+    low, seen = copy.deepcopy(model).to(torch.bfloat16), {}
+
+    names = ["quant_conv"] * model.config.use_quant_conv + ["encoder.conv_in", "encoder.mid_block", "encoder.conv_act", "encoder.conv_out"]
+    names += [f"encoder.down_blocks.{i}" for i in range(n)]
+    names += [name for name, _ in model.named_modules() if name.startswith("encoder.") and name.split(".")[-2] in ("resnets", "attentions")]
+    for name in names:
+        hook(model.get_submodule(name), name, seen, pixels)
+
+    height, width = (side * 2 ** (n - 1) for side in grid)
+    picture = torch.randint(0, 256, (1, 3, height, width), generator=torch.Generator().manual_seed(n)).float() / 255 * 2 - 1
+    picture = picture.bfloat16().float()
+    out = model.encode(picture).latent_dist.parameters
+    run = dict(
+        name="latents", told=dict(height=height, width=width), seen=seen, input={"pixels": pixels(picture)},
+        output={"moments": pixels(out)}, bf16={"moments": pixels(low.encode(picture.bfloat16()).latent_dist.parameters).float()},
+    )  # fmt: skip
+    public = {key: value for key, value in model.config.items() if key != "_use_default_values"}
+    golden(path, public, plans, [run])
+
+
+def posterior() -> None:
+    """Latents drawn from moments, some of whose variances the reference clamps."""
+    channels, height, width = 4, 3, 5
+    draw = torch.Generator().manual_seed(5)
+    moments, noise = torch.randn(1, 2 * channels, height, width, generator=draw), torch.randn(1, channels, height, width, generator=draw)
+    moments[:, channels:] *= 16
+    assert (moments[:, channels:] > 20).any() and (moments[:, channels:] < -30).any()
+    spread = DiagonalGaussianDistribution(moments)
+    scaling, shift = 0.3611, 0.1159
+    latents = (spread.mean + spread.std * noise - shift) * scaling
+    told = dict(channels=channels, scaling=scaling, shift=shift, moments=pixels(moments).flatten().tolist(), noise=noise.flatten().tolist(), latents=latents.flatten().tolist())
+    path = REPOSITORY / "internal/model/vae/testdata/posterior.json"
+    path.write_text(json.dumps(told, separators=(",", ":")) + "\n")
+    path.chmod(0o644)
+    print(f"{path.relative_to(REPOSITORY)}: {path.stat().st_size:,} bytes")
+
+
 def levels() -> None:
     """Values on both sides of every byte's edge, and on it where 32 bits can hold it, and their bytes."""
     halves = np.arange(0, 256, dtype=np.float32) + np.float32(0.5)
@@ -89,7 +135,9 @@ def main() -> None:
     torch.set_num_threads(1)
     for case, config in VAE.items():
         vae_golden(case, config)
+        encoder_golden(testdata("vae", f"encoder/{case}"), config, GRIDS[case])
     levels()
+    posterior()
 
 
 if __name__ == "__main__":

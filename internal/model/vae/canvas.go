@@ -2,10 +2,10 @@ package vae
 
 import "taca/internal/tensor"
 
-// canvas is the picture while the decoder works on it. A picture of a
-// megapixel with 256 channels fills a gigabyte, so all layers share two sheets
-// of scratch memory: the picture lies on one of them, and what a layer makes
-// on its way to the next goes to the other.
+// canvas is the picture while the encoder or the decoder works on it. A picture
+// of a megapixel with 256 channels fills a gigabyte, so all layers share two
+// sheets of scratch memory: the picture lies on one of them, and what a layer
+// makes on its way to the next goes to the other.
 type canvas struct {
 	sheets [2]tensor.Tensor // memory
 	front  int              // the sheet the picture is on
@@ -15,19 +15,18 @@ type canvas struct {
 	bands  banding
 }
 
-// newCanvas takes scratch memory for latents of the given grid on their way
-// through c's blocks.
-func newCanvas(o tensor.Ops, c Config, grid tensor.Grid, d tensor.DType, bands banding) *canvas {
-	need := sheetSizes(c, grid, bands)
+// newCanvas takes scratch memory of so many elements a sheet for a picture of
+// the given grid, which begins with width channels.
+func newCanvas(o tensor.Ops, need [2]int, grid tensor.Grid, width int, d tensor.DType, bands banding) *canvas {
 	return &canvas{
 		sheets: [2]tensor.Tensor{o.Scratch(1, need[0], d), o.Scratch(1, need[1], d)},
-		grid:   grid, width: c.Widths[len(c.Widths)-1], bands: bands,
+		grid:   grid, width: width, bands: bands,
 	}
 }
 
-// sheetSizes is how many elements the layers put on each sheet, found by the
-// same walk that forward does.
-func sheetSizes(c Config, grid tensor.Grid, bands banding) (need [2]int) {
+// decoderSheets is how many elements the decoder's layers put on each sheet for
+// latents of the given grid, found by the same walk that forward does.
+func decoderSheets(c Config, grid tensor.Grid, bands banding) (need [2]int) {
 	front, in := 0, c.Widths[len(c.Widths)-1]
 	lay := func(sheet, elements int) { need[sheet] = max(need[sheet], elements) }
 	lay(0, grid.Rows()*in)
@@ -50,6 +49,36 @@ func sheetSizes(c Config, grid tensor.Grid, bands banding) (need [2]int) {
 	}
 	return need
 }
+
+// encoderSheets is decoderSheets of the encoder, for a picture of the given grid.
+func encoderSheets(c Config, grid tensor.Grid, bands banding) (need [2]int) {
+	front, in := 0, c.Widths[0]
+	lay := func(sheet, elements int) { need[sheet] = max(need[sheet], elements) }
+	lay(0, grid.Rows()*in)
+	for i, out := range c.Widths {
+		if out != in {
+			lay(front, grid.Rows()*in+bands.margin(grid, in, out))
+			lay(front, grid.Rows()*out+bands.margin(grid, out, out))
+			lay(1-front, grid.Rows()*out)
+			front = 1 - front
+		}
+		if out == in || c.LayersPerBlock > 1 {
+			lay(1-front, grid.Rows()*out+bands.margin(grid, out, out))
+		}
+		if i+1 < len(c.Widths) {
+			kept := half(grid).Rows()*out + bands.margin(half(grid), out, c.Widths[i+1])
+			lay(1-front, kept+bands.margin(grid, out, out))
+			grid, front = half(grid), 1-front
+		}
+		in = out
+	}
+	lay(1-front, attentionSheets*grid.Rows()*in)
+	lay(1-front, grid.Rows()*in+bands.margin(grid, in, in))
+	return need
+}
+
+// half is the grid of every other line and column.
+func half(g tensor.Grid) tensor.Grid { return tensor.Grid{Height: g.Height / 2, Width: g.Width / 2} }
 
 // x is the picture: one row per pixel.
 func (c *canvas) x() tensor.Tensor { return cut(c.sheets[c.front], c.start, c.grid, c.width) }

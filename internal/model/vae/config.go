@@ -17,16 +17,23 @@ type Config struct {
 	Scaling         float32 `json:"scaling_factor"`          // the denoiser's latents are (latents - Shift) · Scaling
 	Shift           float32 `json:"shift_factor"`            //
 	MiddleAttention bool    `json:"mid_block_add_attention"` //
-	PostQuant       bool    `json:"use_post_quant_conv"`     // a matrix mixes the channels of latents first
+	PostQuant       bool    `json:"use_post_quant_conv"`     // a matrix mixes the channels of latents before the decoder
+	Quant           bool    `json:"use_quant_conv"`          // another mixes what the encoder says of them
+
+	// Of the encoder, which refuses what it is no model of: a decoder does
+	// without.
+	InChannels int      `json:"in_channels"`
+	DownBlocks []string `json:"down_block_types"`
 }
 
 // Downscale is image pixels per latent pixel, along each side.
 func (c Config) Downscale() int { return 1 << (len(c.Widths) - 1) }
 
 const (
-	className   = "AutoencoderKL"
-	upBlockType = "UpDecoderBlock2D"
-	colours     = 3
+	className     = "AutoencoderKL"
+	upBlockType   = "UpDecoderBlock2D"
+	downBlockType = "DownEncoderBlock2D"
+	colours       = 3
 )
 
 // UnmarshalJSON reads a config.json and refuses what this package is not a
@@ -42,7 +49,8 @@ func (c *Config) UnmarshalJSON(data []byte) error {
 	}{
 		plain: plain{
 			Widths: []int{64}, LayersPerBlock: 1, LatentChannels: 4, Groups: 32,
-			Scaling: 0.18215, MiddleAttention: true, PostQuant: true,
+			Scaling: 0.18215, MiddleAttention: true, PostQuant: true, Quant: true,
+			InChannels: colours, DownBlocks: []string{downBlockType},
 		},
 		Class: className, Activation: "silu", OutChannels: colours, UpBlocks: []string{upBlockType},
 	}
@@ -94,6 +102,22 @@ func (c Config) check() error {
 	}
 	if c.Scaling == 0 {
 		return fmt.Errorf("vae config: scaling_factor is 0")
+	}
+	return nil
+}
+
+// checkEncoder refuses encoders that this package is no model of.
+func (c Config) checkEncoder() error {
+	switch {
+	case c.InChannels != colours:
+		return fmt.Errorf("vae config: in_channels is %d, want %d", c.InChannels, colours)
+	case len(c.DownBlocks) != len(c.Widths):
+		return fmt.Errorf("vae config: %d down_block_types for %d block_out_channels", len(c.DownBlocks), len(c.Widths))
+	}
+	for _, kind := range c.DownBlocks {
+		if kind != downBlockType {
+			return fmt.Errorf("vae config: down_block_types %q is not supported, want %s", kind, downBlockType)
+		}
 	}
 	return nil
 }

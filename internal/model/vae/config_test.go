@@ -18,7 +18,7 @@ func TestConfigDefaultsAreTheReferences(t *testing.T) {
 	}
 	want := vae.Config{
 		Widths: []int{64}, LayersPerBlock: 1, LatentChannels: 4, Groups: 32,
-		Scaling: 0.18215, MiddleAttention: true, PostQuant: true,
+		Scaling: 0.18215, MiddleAttention: true, PostQuant: true, Quant: true, InChannels: 3, DownBlocks: []string{"DownEncoderBlock2D"},
 	}
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("got %+v, want %+v", c, want)

@@ -27,7 +27,7 @@ type Decoder struct {
 	last      conv
 }
 
-// stage is a block of the decoder. forward updates the picture in place.
+// stage is a block of the encoder or the decoder. forward updates the picture in place.
 type stage interface {
 	forward(o tensor.Ops, c *canvas)
 }
@@ -46,7 +46,7 @@ func Open(c Config, source checkpoint.Source, b tensor.Backend, d tensor.DType) 
 		m.postQuant.bind(w, "post_quant_conv", c.LatentChannels, c.LatentChannels)
 	}
 	m.bind(w.In("decoder"), c)
-	if err := w.Close(foreign); err != nil {
+	if err := w.Close(ofEncoder); err != nil {
 		m.Drop()
 		return nil, fmt.Errorf("vae decoder: %w", err)
 	}
@@ -90,7 +90,7 @@ func (m *Decoder) Decode(ctx context.Context, latents tensor.Tensor, grid tensor
 	defer o.Release(o.Mark())
 
 	m.binder.Weights().Need(nil)
-	c := newCanvas(o, m.config, grid, m.format, m.bands)
+	c := newCanvas(o, decoderSheets(m.config, grid, m.bands), grid, m.config.Widths[len(m.config.Widths)-1], m.format, m.bands)
 	m.enter(o, c, latents)
 	for _, s := range m.stages {
 		if err := ctx.Err(); err != nil {

@@ -70,7 +70,12 @@ func (c *spelled) Tensor(name string) (checkpoint.Raw, bool) {
 // Names implements checkpoint.Source.
 func (c *spelled) Names() []string { return c.names }
 
-// foreign reports whether a tensor belongs to the encoder half.
-func foreign(name string) bool {
+// ofEncoder reports whether a tensor belongs to the encoder half.
+func ofEncoder(name string) bool {
 	return strings.HasPrefix(name, "encoder.") || strings.HasPrefix(name, "quant_conv.")
+}
+
+// ofDecoder reports whether a tensor belongs to the decoder half.
+func ofDecoder(name string) bool {
+	return strings.HasPrefix(name, "decoder.") || strings.HasPrefix(name, "post_quant_conv.")
 }

@@ -22,6 +22,23 @@ func Pixels(rows []float32, grid tensor.Grid) *image.NRGBA {
 	return picture
 }
 
+// Values is a picture as an encoder takes it: one row per pixel, red, green and
+// blue from -1 to 1, with the 32-bit roundings of the reference's
+// VaeImageProcessor. Its opacity is ignored.
+func Values(picture *image.RGBA) []float32 {
+	size := picture.Bounds().Size()
+	rows := make([]float32, 0, colours*size.X*size.Y)
+	for y := range size.Y {
+		line := picture.Pix[y*picture.Stride:]
+		for x := range size.X {
+			for _, v := range line[4*x : 4*x+colours] {
+				rows = append(rows, 2*(float32(v)/255)-1)
+			}
+		}
+	}
+	return rows
+}
+
 // level is the byte of one colour, with the reference's 32-bit roundings.
 func level(v float32) uint8 {
 	v = v/2 + 0.5
