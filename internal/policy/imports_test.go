@@ -46,6 +46,7 @@ var mayImport = map[string][]string{
 	"internal/tokenizer":         {},
 	"internal/picture":           {"internal/atomicfile"},
 	"internal/demo":              {"internal/checkpoint"},
+	"internal/checker":           {"internal/tensor", "internal/checkpoint", "internal/dry", "internal/model/nn"},
 	"internal/sweep":             {"internal/atomicfile", "internal/figure"},
 	"internal/figure":            {},
 	"internal/policy":            {"kernels"},
