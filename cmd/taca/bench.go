@@ -58,7 +58,7 @@ How good pictures are is measured by its subcommands.`,
 	c.Flags().Float64Var(&seconds, "seconds", 1, "`time` for each line")
 	c.Flags().BoolVar(&asJSON, "json", false, "print the figures as JSON")
 	c.Flags().SortFlags = false
-	c.AddCommand(newBenchMiniCommand(a))
+	c.AddCommand(newBenchMiniCommand(a), newBenchCompBenchCommand(a))
 	return c
 }
 

@@ -101,7 +101,7 @@ func runBenchMini(c *cobra.Command, a *app, flags *settingFlags, opts miniOption
 		return usagef("--prompts: %w", err)
 	}
 	opts.axes.seed, opts.axes.apart = strconv.FormatInt(opts.first, 10), true
-	if opts.axes.gamma == "" {
+	if opts.axes.gamma == "" && opts.config == "" && !strings.Contains(s.GammaShape, "=") { // points say gamma themselves
 		opts.axes.gamma = "1,1.2"
 	}
 	m := &measuring{sweeping: &sweeping{generation: &generation{app: a, settings: s, started: time.Now()}, shard: sweep.Shard{Count: 1}}, questions: questions}
