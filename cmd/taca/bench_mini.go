@@ -61,8 +61,8 @@ cylinders and cones of eight colours and four materials. --model is for models
 trained on that world. What the checker is worth on true renders stands beside
 every score.
 
-The folder holds the pictures (` + "cells" + `), results.jsonl, ` + miniScores + ` and ` + miniPlot + `. A run
-that was interrupted goes on when the same command is given again.`,
+The folder holds the pictures in cells, results.jsonl, ` + miniScores + ` and ` + miniPlot + `.
+A run that was interrupted goes on when the same command is given again.`,
 		Example: `  taca bench mini
   taca bench mini --gamma 1,1.1,1.2,1.4 --prompts 512 --out night
   taca bench mini --gamma 1.2 --taca-lora off,demo_lora.safetensors --json`,
