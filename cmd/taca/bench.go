@@ -35,7 +35,9 @@ card what its data sheet says.
 With --model it measures that model's transformer instead: one evaluation, with
 gamma 1 and 1.2, at the size the picture flags say, and the modulation of all
 steps of a picture, which is computed before the first. The folder needs the
-weights of the transformer alone.`,
+weights of the transformer alone.
+
+How good pictures are is measured by its subcommands.`,
 		Example: `  taca bench --device cuda
   taca bench --device cpu --weights q8 --seconds 5 --json
   taca bench --model flux-dev -W 512 -H 512`,
@@ -56,6 +58,7 @@ weights of the transformer alone.`,
 	c.Flags().Float64Var(&seconds, "seconds", 1, "`time` for each line")
 	c.Flags().BoolVar(&asJSON, "json", false, "print the figures as JSON")
 	c.Flags().SortFlags = false
+	c.AddCommand(newBenchMiniCommand(a), newBenchCompBenchCommand(a))
 	return c
 }
 

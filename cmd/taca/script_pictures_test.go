@@ -48,8 +48,8 @@ func asJPEG(ts *testscript.TestScript, _ bool, args []string) {
 // folder, scripts do not.
 var sampleFolder, _ = filepath.Abs("../../internal/picture/testdata/files")
 
-// sample NAME FILE: a copy of a small picture.
-func sample(ts *testscript.TestScript, _ bool, args []string) {
+// putSample NAME FILE: a copy of a small picture.
+func putSample(ts *testscript.TestScript, _ bool, args []string) {
 	data, err := os.ReadFile(filepath.Join(sampleFolder, args[0]))
 	ts.Check(err)
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), data, 0o644))

@@ -59,7 +59,7 @@ func TestScripts(t *testing.T) {
 			"hub":      hubOf(t),
 			"mask":     putMask,
 			"jpeg":     asJPEG,
-			"sample":   sample,
+			"sample":   putSample,
 			"without":  dropTensors,
 		},
 	})

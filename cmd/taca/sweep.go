@@ -75,23 +75,40 @@ func runSweep(c *cobra.Command, a *app, flags *settingFlags, opts sweepOptions) 
 	if err != nil {
 		return err
 	}
-	w := &sweeping{generation: &generation{app: a, settings: s, planned: opts.dryRun, started: time.Now()}, shard: shard}
-	if err := w.layOut(c.Context(), opts.axes); err != nil {
+	w := &sweeping{generation: &generation{app: a, settings: s, planned: opts.dryRun, started: time.Now()}, shard: shard, listed: a.stdout}
+	prompts, err := w.prompts(c.Context(), opts.axes)
+	if err != nil {
+		return err
+	}
+	if err := w.layOut(c.Context(), opts.axes, prompts); err != nil {
 		return err
 	}
 	defer w.close()
 	if opts.dryRun {
 		return w.foretell(c.Context(), opts.out)
 	}
-	if err := w.loadFor(c.Context(), opts.out); err != nil {
-		return err
-	}
-	w.folder, err = sweep.Open(opts.out, &w.grid, shard)
+	there, err := sweep.Look(opts.out, &w.grid, shard)
 	if err != nil {
 		return sweepError(err)
 	}
-	defer func() { err = errors.Join(err, w.folder.Close()) }()
-	return w.paintAll(c.Context())
+	if err := w.loadFor(c.Context(), there); err != nil {
+		return err
+	}
+	folder, err := sweep.Open(opts.out, &w.grid, shard)
+	if err != nil {
+		return sweepError(err)
+	}
+	defer func() { err = errors.Join(err, folder.Close()) }()
+	w.album = folder
+	if err := w.paintAll(c.Context()); err != nil {
+		return err
+	}
+	if shard.Whole() {
+		return writeReport(a, folder)
+	}
+	a.say("taca: this was part %d/%d: taca sweep report brings all parts together", shard.Index, shard.Count)
+	_, err = fmt.Fprintln(a.stdout, folder.Path)
+	return err
 }
 
 // chooseShard is the part that --shard names, or else what started the program.

@@ -25,16 +25,29 @@ type axes struct {
 	promptFile                  string
 	gamma, gammaN, gammaT       string
 	seed, steps, guidance, lora string
+	apart                       bool // every prompt has its own seeds
 }
 
 func (x *axes) register(c *cobra.Command) {
 	fl := c.Flags()
-	fl.StringVar(&x.gamma, "gamma", "", "`values` of gamma (default 1.2)")
-	fl.StringVar(&x.gammaN, "gamma-steps", "", "gamma acts in the first N steps; `values` of N")
-	fl.StringVar(&x.gammaT, "gamma-threshold", "", "gamma acts at timesteps of at least T; `values` of T, beside those of --gamma-steps (default 970)")
+	x.registerGamma(c, "1.2")
 	fl.StringArrayVarP(&x.prompts, "prompt", "p", nil, "`text`: what to paint; repeatable")
 	fl.StringVar(&x.promptFile, "prompts", "", "`file` of prompts, one a line, or .csv, .tsv or .jsonl with a column prompt, and maybe negative_prompt and name; - reads lines from standard input")
 	fl.StringVarP(&x.seed, "seed", "s", "", "`values` of the seed (default 0)")
+	x.registerSampling(c)
+}
+
+// registerGamma registers what gamma is, and when it acts.
+func (x *axes) registerGamma(c *cobra.Command, usual string) {
+	fl := c.Flags()
+	fl.StringVar(&x.gamma, "gamma", "", "`values` of gamma (default "+usual+")")
+	fl.StringVar(&x.gammaN, "gamma-steps", "", "gamma acts in the first N steps; `values` of N")
+	fl.StringVar(&x.gammaT, "gamma-threshold", "", "gamma acts at timesteps of at least T; `values` of T, beside those of --gamma-steps (default 970)")
+}
+
+// registerSampling registers the other axes that no prompt has its own values of.
+func (x *axes) registerSampling(c *cobra.Command) {
+	fl := c.Flags()
 	fl.StringVar(&x.steps, "steps", "", "`values` of the number of denoising steps (default: the model's own)")
 	fl.StringVar(&x.guidance, "guidance", "", "`values` of guidance (default: the model's own)")
 	fl.StringVar(&x.lora, "taca-lora", "", "`off,FILE[:SCALE],...`: an adapter active exactly in the steps where gamma is not 1, or none")
@@ -43,12 +56,20 @@ func (x *axes) register(c *cobra.Command) {
 // mostCells is how many cells a sweep may have: more is a slip of the keyboard.
 const mostCells = 100000
 
-// sweeping is one run of taca sweep.
+// album is a folder that keeps the pictures of cells.
+type album interface {
+	Has(c sweep.Cell) bool
+	CellPath(c sweep.Cell) string
+	Keep(c sweep.Cell, p sweep.Painted) error
+}
+
+// sweeping paints the cells of a grid that are not there.
 type sweeping struct {
 	*generation
 	grid   sweep.Grid
 	shard  sweep.Shard
-	folder *sweep.Folder
+	album  album
+	listed io.Writer                   // paths of cells that are painted
 	whens  map[string]configs.Settings // what each value of the axis means
 	cells  []sweep.Cell                // of the shard
 	plans  map[string]pipeline.Plan    // of each kind of cell
@@ -57,12 +78,8 @@ type sweeping struct {
 }
 
 // layOut opens the model's configuration and the device, and makes the grid.
-func (w *sweeping) layOut(ctx context.Context, x axes) error {
+func (w *sweeping) layOut(ctx context.Context, x axes, prompts []sweep.Prompt) error {
 	states := w.adapterStates(x.lora)
-	prompts, err := w.prompts(ctx, x)
-	if err != nil {
-		return err
-	}
 	w.settings.Prompt, w.settings.Negative = prompts[0].Text, prompts[0].Negative
 	if err := w.prepare(); err != nil {
 		return err
@@ -75,6 +92,7 @@ func (w *sweeping) layOut(ctx context.Context, x axes) error {
 			return w.giveUp(fmt.Errorf("cell %s: %w", w.grid.File(c), err))
 		}
 	}
+	var err error
 	if w.plans, err = w.plan(ctx); err != nil {
 		return w.giveUp(err)
 	}
@@ -151,7 +169,7 @@ func (w *sweeping) adapterStates(flag string) []string {
 // fill makes the grid; the settings say what no flag does.
 func (w *sweeping) fill(x axes, prompts []sweep.Prompt, states []string) error {
 	r := w.record
-	g := sweep.Grid{Prompts: prompts, Common: sweep.Common{
+	g := sweep.Grid{Prompts: prompts, Apart: x.apart, Common: sweep.Common{
 		Program: r.Program, Model: strings.TrimSpace(r.Model + partsText(r.Parts)), Class: r.Class, Width: r.Width, Height: r.Height, TrueCFG: r.TrueCFG, MaxLength: r.MaxLength,
 		Shape: r.TACA.Shape, Blocks: w.settings.GammaBlocks, Cache: r.Cache, DType: r.DType, Weights: r.Weights,
 	}}

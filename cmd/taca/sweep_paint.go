@@ -17,12 +17,11 @@ import (
 // for them, and a text of FLUX takes 8 MB.
 const promptsAtOnce = 64
 
-// paintAll paints the cells that are not there, and writes the report where the
-// shard is the whole.
+// paintAll paints the cells that are not there.
 func (w *sweeping) paintAll(ctx context.Context) error {
 	var todo []sweep.Cell
 	for _, c := range w.cells {
-		if !w.folder.Has(c) {
+		if !w.album.Has(c) {
 			todo = append(todo, c)
 		}
 	}
@@ -36,22 +35,13 @@ func (w *sweeping) paintAll(ctx context.Context) error {
 	if len(w.failed) > 0 {
 		return fmt.Errorf("%d of %d cells failed, the first: %w; the same command tries them again", len(w.failed), len(w.cells), w.failed[0])
 	}
-	if !w.shard.Whole() {
-		w.app.say("taca: this was part %d/%d: taca sweep report brings all parts together", w.shard.Index, w.shard.Count)
-		_, err := fmt.Fprintln(w.app.stdout, w.folder.Path)
-		return err
-	}
-	return writeReport(w.app, w.folder)
+	return nil
 }
 
 // loadFor opens the model if anything is to be painted, before a folder is made
 // for what a file that is missing may prevent.
-func (w *sweeping) loadFor(ctx context.Context, out string) error {
-	folder, err := sweep.Look(out, &w.grid, w.shard)
-	if err != nil {
-		return sweepError(err)
-	}
-	if !slices.ContainsFunc(w.cells, func(c sweep.Cell) bool { return !folder.Has(c) }) {
+func (w *sweeping) loadFor(ctx context.Context, there interface{ Has(sweep.Cell) bool }) error {
+	if !slices.ContainsFunc(w.cells, func(c sweep.Cell) bool { return !there.Has(c) }) {
 		return nil
 	}
 	return w.load(ctx)
@@ -172,11 +162,15 @@ func (w *sweeping) paintCell(ctx context.Context, c sweep.Cell, texts pipeline.T
 		return err
 	}
 	took := w.times.since(begun)
-	if err := w.folder.Keep(c, data, settings, sweep.Seconds{Denoising: took.Denoising, Decoding: took.Decoding, Total: took.Total}); err != nil {
+	painted := sweep.Painted{Picture: data, Settings: settings, Seconds: sweep.Seconds{Denoising: took.Denoising, Decoding: took.Decoding, Total: took.Total}}
+	if err := w.album.Keep(c, painted); err != nil {
 		return err
 	}
+	if w.listed == nil {
+		return nil
+	}
 	w.bar.clear()
-	_, err = fmt.Fprintln(w.app.stdout, w.folder.CellPath(c))
+	_, err = fmt.Fprintln(w.listed, w.album.CellPath(c))
 	return err
 }
 

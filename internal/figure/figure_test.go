@@ -146,3 +146,23 @@ func TestChart(t *testing.T) {
 		t.Errorf("0 is at %v, 1 at %v", low, high)
 	}
 }
+
+// TestWhiskers: a number lies between the ends of its interval, where the axis
+// says.
+func TestWhiskers(t *testing.T) {
+	pens, err := NewPens()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := Whiskers{Tick: func(float64) string { return "" }, Zero: true, Rows: []Whisker{
+		{Label: "a", Heading: true}, {Colour: Blue, Value: 0, Low: -1, High: 1}, {Colour: Vermilion, Value: 0.5, Low: 0, High: 1},
+	}}
+	img := New(500, 400)
+	w.Draw(img, img.Bounds(), pens)
+	wide, half := covered(img, Blue), covered(img, Vermilion)
+	if d := wide.Dx() - 2*half.Dx(); d < -4 || d > 4 || wide.Max.X != half.Max.X || wide.Max.Y >= half.Min.Y {
+		t.Errorf("-1 to 1 is drawn at %v, 0 to 1 at %v", wide, half)
+	}
+	none := Whiskers{Tick: w.Tick}
+	none.Draw(New(300, 200), image.Rect(0, 0, 300, 200), pens)
+}

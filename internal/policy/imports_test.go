@@ -52,8 +52,11 @@ var mayImport = map[string][]string{
 	"internal/tokenizer":         {},
 	"internal/picture":           {"internal/atomicfile"},
 	"internal/demo":              {"internal/checkpoint"},
+	"internal/checker":           {"internal/tensor", "internal/checkpoint", "internal/dry", "internal/model/nn"},
 	"internal/sweep":             {"internal/atomicfile", "internal/figure"},
 	"internal/figure":            {},
+	"internal/compbench":         {"internal/atomicfile", "internal/sweep"},
+	"internal/minibench":         {"internal/checker", "internal/demo", "internal/figure"},
 	"internal/policy":            {"kernels"},
 	"internal/pipeline": {
 		"internal/tensor", "internal/checkpoint", "internal/dry", "internal/tokenizer",

@@ -74,20 +74,15 @@ func (f *Folder) begin(path string, s Shard, merged bool) error {
 		return err
 	}
 	if found, err := os.ReadFile(f.in(gridFile)); err == nil {
-		return sameGrid(f.Path, found, want)
+		return SameSettings(f.Path, found, want)
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return told("read", f.in(gridFile), err)
 	}
 	if err := empty(path, s.Whole() && !merged); err != nil {
 		return err
 	}
-	for _, dir := range []string{cellsFolder, sheetFolder} {
-		if dir == sheetFolder && !s.Whole() {
-			continue
-		}
-		if err := os.MkdirAll(f.in(dir), 0o777); err != nil {
-			return told("make", f.in(dir), err)
-		}
+	if err := os.MkdirAll(f.in(cellsFolder), 0o777); err != nil {
+		return told("make", f.in(cellsFolder), err)
 	}
 	return atomicfile.WriteBytes(f.in(gridFile), append(want, '\n'))
 }
@@ -120,24 +115,25 @@ func empty(path string, noShards bool) error {
 	return nil
 }
 
-// sameGrid compares what two manifests say, and names the first difference.
-func sameGrid(path string, found, want []byte) error {
+// SameSettings compares what two manifests of the folder at path say, the one
+// that lies there and the one that is wanted, and names the first difference.
+func SameSettings(path string, found, want []byte) error {
 	var there, here map[string]json.RawMessage
 	if err := json.Unmarshal(found, &there); err != nil {
-		return refuse("%s/%s is damaged: %v; choose another folder with --out", path, gridFile, err)
+		return refuse("%s says of its settings what is no JSON: %v; choose another folder with --out", path, err)
 	}
 	if err := json.Unmarshal(want, &here); err != nil {
 		return err
 	}
 	for _, name := range fieldNames(want) {
 		if !bytes.Equal(compact(there[name]), compact(here[name])) {
-			return refuse("%s holds a sweep with other settings: %s was %s, now it is %s; choose another folder with --out, or give the same settings to go on",
+			return refuse("%s holds pictures of other settings: %s was %s, now it is %s; choose another folder with --out, or give the same settings to go on",
 				path, name, brief(there[name]), brief(here[name]))
 		}
 		delete(there, name)
 	}
 	for name, value := range there {
-		return refuse("%s holds a sweep with other settings: %s was %s, now it is not given; choose another folder with --out, or give the same settings to go on", path, name, brief(value))
+		return refuse("%s holds pictures of other settings: %s was %s, now it is not given; choose another folder with --out, or give the same settings to go on", path, name, brief(value))
 	}
 	return nil
 }
@@ -264,5 +260,5 @@ func Look(path string, g *Grid, s Shard) (*Folder, error) {
 	if err != nil {
 		return nil, err
 	}
-	return f, sameGrid(f.Path, found, want)
+	return f, SameSettings(f.Path, found, want)
 }

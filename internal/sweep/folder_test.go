@@ -41,7 +41,7 @@ func fill(t *testing.T, f *Folder, cells []Cell) {
 	t.Helper()
 	for i, c := range cells {
 		seconds := Seconds{Denoising: 1 + float64(i), Decoding: 0.5, Total: 2 + float64(i)}
-		if err := f.Keep(c, paint(t, c), json.RawMessage(`{"program":"taca test"}`), seconds); err != nil {
+		if err := f.Keep(c, Painted{Picture: paint(t, c), Settings: json.RawMessage(`{"program":"taca test"}`), Seconds: seconds}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -13,7 +13,8 @@ type Grid struct {
 	Common
 	Prompts  []Prompt `json:"prompts"`
 	Seeds    []int64  `json:"seeds"`
-	LoRAs    []string `json:"taca_loras,omitempty"` // Off, or FILE:SCALE
+	Apart    bool     `json:"seeds_apart,omitempty"` // every prompt has its own seeds: its place is added
+	LoRAs    []string `json:"taca_loras,omitempty"`  // Off, or FILE:SCALE
 	Steps    []int    `json:"steps"`
 	Guidance []string `json:"guidance"`
 	Whens    []string `json:"gamma_when"` // see When
@@ -75,6 +76,9 @@ func (g *Grid) Cells() []Cell {
 			for lora := range loras {
 				for _, c := range g.schedules() {
 					c.Index, c.Prompt, c.Seed, c.LoRA = len(cells), prompt, seed, lora
+					if g.Apart {
+						c.Seed += int64(prompt)
+					}
 					if len(g.LoRAs) == 0 {
 						c.LoRA = -1
 					}
@@ -190,7 +194,7 @@ func (g *Grid) Shared() string {
 			parts = append(parts, fmt.Sprintf(format, args...))
 		}
 	}
-	add(len(g.Seeds) == 1, "seed %d", g.Seeds[0])
+	add(len(g.Seeds) == 1 && !g.Apart, "seed %d", g.Seeds[0])
 	add(len(g.Steps) == 1, "%d steps", g.Steps[0])
 	add(len(g.Guidance) == 1, "guidance %s", g.Guidance[0])
 	add(g.TrueCFG > 1, "true cfg %g", g.TrueCFG)

@@ -58,6 +58,18 @@ func TestCells(t *testing.T) {
 	}
 }
 
+// TestSeedsApart: where prompts have seeds of their own, no two begin with the
+// same noise, and the cells of one prompt do.
+func TestSeedsApart(t *testing.T) {
+	g := small()
+	g.Apart, g.Seeds = true, []int64{5}
+	for _, c := range g.Cells() {
+		if c.Seed != 5+int64(c.Prompt) {
+			t.Errorf("cell %+v, want seed %d", c, 5+c.Prompt)
+		}
+	}
+}
+
 func TestNamesOfPrompts(t *testing.T) {
 	g := &Grid{Prompts: []Prompt{{Text: "红色的球 🔴"}, {Text: "…"}, {Text: strings.Repeat("x", 99)}, {Text: "../../etc/passwd"}}}
 	for i, want := range []string{"p000-红色的球", "p001", "p002", "p003-etc-passwd"} {

@@ -48,7 +48,7 @@ func Parts(paths []string) ([]Part, error) {
 		}
 	}
 	for _, p := range parts[1:] {
-		if err := sameGrid(parts[0].Path, parts[0].json, p.json); err != nil {
+		if err := SameSettings(parts[0].Path, parts[0].json, p.json); err != nil {
 			return nil, fmt.Errorf("%s does not belong to the others: %w", p.Path, err)
 		}
 	}

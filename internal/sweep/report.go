@@ -8,6 +8,7 @@ import (
 	"html/template"
 	"image"
 	"maps"
+	"os"
 	"path"
 	"slices"
 	"strings"
@@ -82,6 +83,9 @@ func (f *Folder) Report() ([]string, error) {
 		Title: "TACA sweep", Shared: g.Shared(), Program: g.Program, Cells: len(f.lines), Size: g.Size(),
 		Gammas: g.Gammas, LastGamma: len(g.Gammas) - 1, Plain: slices.Index(g.Gammas, plainGamma),
 		Style: template.CSS(pageCSS), Script: template.JS(pageJS),
+	}
+	if err := os.MkdirAll(f.in(sheetFolder), 0o777); err != nil {
+		return nil, told("make", f.in(sheetFolder), err)
 	}
 	var written []string
 	cells := g.Cells()

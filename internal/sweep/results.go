@@ -47,12 +47,20 @@ func (g *Grid) Result(c Cell) Result {
 	}
 }
 
+// Painted is a cell's picture and what came with it.
+type Painted struct {
+	Picture  []byte          // PNG
+	Settings json.RawMessage // what it remembers
+	Seconds  Seconds
+	Metrics  map[string]float64
+}
+
 // Keep writes a cell's line and its picture, in this order: a picture whose
 // line is missing could not tell its times, a line without its picture is
 // dropped when the sweep goes on.
-func (f *Folder) Keep(c Cell, picture []byte, settings json.RawMessage, took Seconds) error {
+func (f *Folder) Keep(c Cell, p Painted) error {
 	r := f.Grid.Result(c)
-	r.Settings, r.Seconds = settings, &took
+	r.Settings, r.Seconds, r.Metrics = p.Settings, &p.Seconds, p.Metrics
 	line, err := json.Marshal(r)
 	if err != nil {
 		return err
@@ -61,7 +69,30 @@ func (f *Folder) Keep(c Cell, picture []byte, settings json.RawMessage, took Sec
 		return err
 	}
 	f.lines[c.Index] = r
-	return atomicfile.WriteBytes(f.CellPath(c), picture)
+	return atomicfile.WriteBytes(f.CellPath(c), p.Picture)
+}
+
+// Metrics are those of a cell; nil where it is not painted, or has none.
+func (f *Folder) Metrics(c Cell) map[string]float64 { return f.lines[c.Index].Metrics }
+
+// Measure finds the metrics of painted cells that have none: their lines were
+// cut off when a run ended.
+func (f *Folder) Measure(measure func(c Cell, picture []byte) (map[string]float64, error)) error {
+	for _, c := range f.Grid.Cells() {
+		line, painted := f.lines[c.Index]
+		if !painted || line.Metrics != nil {
+			continue
+		}
+		picture, err := os.ReadFile(f.CellPath(c))
+		if err != nil {
+			return told("read", f.CellPath(c), err)
+		}
+		if line.Metrics, err = measure(c, picture); err != nil {
+			return err
+		}
+		f.lines[c.Index] = line
+	}
+	return f.writeResults()
 }
 
 func appendLine(path string, line []byte) error {

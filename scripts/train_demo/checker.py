@@ -2,6 +2,8 @@
 
 usage: checker.py train SECONDS    -> checkpoints/checker.pt, then the test
        checker.py test             accepts true and rejects wrong descriptions of the last shard (not trained on)
+
+Places are in pixels of the 128x128 that the detector looks at.
 """
 import glob
 import json
@@ -61,9 +63,9 @@ def load_shards(paths):
 
 
 def to_input(images):
-    """uint8 pictures [n, SIZE, SIZE, 3] -> [n, 3, 128, 128] in -1..1, averaged over squares where they are larger."""
+    """uint8 pictures [n, side, side, 3] -> [n, 3, 128, 128] in -1..1, averaged over squares where they are larger."""
     x = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 127.5 - 1
-    return F.avg_pool2d(x, S.SIZE // SEEN)
+    return F.avg_pool2d(x, images.shape[1] // SEEN)
 
 
 def blemish(x):
@@ -120,7 +122,7 @@ def load(path=WEIGHTS):
 
 @torch.no_grad()
 def detect(net, images, peak=PEAK):
-    """uint8 pictures [n, SIZE, SIZE, 3] -> per picture the objects found: dict(shape, color, material, score, x, y in pixels)."""
+    """uint8 pictures [n, side, side, 3] -> per picture the objects found: dict(shape, color, material, score, x, y)."""
     found = []
     for i in range(0, len(images), 64):
         out = net(to_input(images[i:i + 64]))
@@ -138,7 +140,7 @@ def describe(out, heat, y, x):
     rows, cols = slice(max(0, y - 1), y + 2), slice(max(0, x - 1), x + 2)
     w = heat[rows, cols]
     gy, gx = torch.meshgrid(torch.arange(CELLS)[rows] + 0.5, torch.arange(CELLS)[cols] + 0.5, indexing="ij")
-    pixels = S.SIZE / CELLS
+    pixels = SEEN / CELLS
     return dict(zip(("shape", "color", "material"), kinds), score=float(heat[y, x]),
                 x=float((gx * w).sum() / w.sum()) * pixels, y=float((gy * w).sum() / w.sum()) * pixels)
 
@@ -158,7 +160,7 @@ def verify(found, prompt):
 
 
 def related(p, q, relation):
-    dx, dy = (p["x"] - q["x"]) * SEEN / S.SIZE, (p["y"] - q["y"]) * SEEN / S.SIZE
+    dx, dy = p["x"] - q["x"], p["y"] - q["y"]
     return {None: True, "left": dx < -12, "right": dx > 12, "front": dy > 8, "behind": dy < -8}[relation]
 
 

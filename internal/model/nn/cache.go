@@ -145,12 +145,8 @@ func (c *Cache) Keep(o tensor.Ops, visual []tensor.Tensor) {
 	c.full = true
 }
 
-// sharp makes SiLU a ramp: 2·SiLU(sharp·x) − sharp·x is sharp·|x| to 0.6, as the
-// sigmoid is 0 or 1 everywhere but next to 0. Being a power of two it costs no
-// digits.
-const sharp = 1 << 20
-
-// magnitudes writes Σ|x − y| of each row to dst, 1 × rows. y may be none.
+// magnitudes writes Σ|x − y| of each row to dst, 1 × rows. y may be none. With a
+// ramp for SiLU, 2·SiLU(sharp·x) − sharp·x is sharp·|x|.
 func (c *Cache) magnitudes(o tensor.Ops, dst, x, y tensor.Tensor) {
 	defer o.Release(o.Mark())
 	apart, ramp := o.Scratch(x.Rows, x.Cols, tensor.F32), o.Scratch(x.Rows, x.Cols, tensor.F32)
