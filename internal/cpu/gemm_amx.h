@@ -94,12 +94,6 @@ INLINE void multiply_strip(float *restrict c, const char *restrict strip, const 
     }
 }
 
-// finished is what belongs to a panel of columns when it is stored.
-typedef struct {
-    const float *bias, *scales; // of the columns; scales where sums are integers
-    int64_t row, rows, col, cols;
-} finished;
-
 // put_rows is store_tiles for whole panels and one activation.
 INLINE void put_rows(const taca_linear *a, const float *restrict c, const finished *f, const int kind, int64_t act) {
     const vec low_bias = v_load(f->bias), high_bias = v_load(f->bias + LANES);
@@ -113,14 +107,7 @@ INLINE void put_rows(const taca_linear *a, const float *restrict c, const finish
             low = v_mul(v_mul(v_from_int32(low), row_scale), low_scale);
             high = v_mul(v_mul(v_from_int32(high), row_scale), high_scale);
         }
-        low = v_activate(v_fma(scale, low, low_bias), act), high = v_activate(v_fma(scale, high, high_bias), act);
-        char *to = row_of(&a->dst, f->row + i);
-        if (a->dst.type == TACA_BF16) {
-            _mm512_storeu_si512(to + f->col * 2, (__m512i)_mm512_cvtne2ps_pbh(high, low));
-        } else {
-            v_store(to + f->col * 4, low);
-            v_store(to + f->col * 4 + sizeof(vec), high);
-        }
+        put_pair(a, f->row + i, f->col, v_activate(v_fma(scale, low, low_bias), act), v_activate(v_fma(scale, high, high_bias), act));
     }
 }
 
@@ -178,9 +165,6 @@ static void pack_tiles(char *restrict to, const taca_linear *a, gemm_slice s, in
     }
 }
 
-// packed_row is how many bytes a row of the packed left operand takes.
-INLINE int64_t packed_row(int64_t in, int kind) { return kind == TACA_INTEGERS ? quantised_row_bytes(in) : (in + 31) / 32 * 64; }
-
 // pack_integers is a strip of the left operand as integers.
 static void pack_integers(char *restrict to, const taca_linear *a, int64_t row, int64_t rows, void *work) {
     float *sign = work, *room = sign + ROTATION;
@@ -220,10 +204,7 @@ INLINE void amx_block(const taca_linear *a, int64_t row, int64_t rows, int64_t c
     char *panels = work, *room = work + PANELS + SUMS;
     float *sums = (float *)(work + PANELS), *bias = (float *)(room + STRIP), *scales = bias + AMX_COLS;
     const int64_t in = a->w.cols, across = (cols + AMX_PANEL - 1) / AMX_PANEL;
-    for (int64_t j = 0; j < cols; j += LANES) {
-        int64_t n = cols - j < LANES ? cols - j : LANES;
-        v_store(bias + j, a->bias.at ? v_get_part((const void *)a->bias.at, a->bias.type, col + j, n) : v_zero());
-    }
+    column_bias(bias, a, col, cols);
     if (kind == TACA_INTEGERS) {
         column_scales(scales, &a->w, col, cols);
     }

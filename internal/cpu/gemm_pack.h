@@ -99,6 +99,9 @@ INLINE void pack_typed(char *restrict panels, const taca_matrix *w, int64_t type
         for (int64_t k = 0; k < s.words; k += LANES) {
             vec r[LANES];
             int64_t left = s.depth - (k << s.shift);
+            for (int64_t i = 0; i < wide; i++) { // so many rows at once are more than a processor calls for by itself
+                __builtin_prefetch((const char *)row_of(w, col + j + i) + (s.at + (k << s.shift)) * (4 >> s.shift) + 256);
+            }
             for (int64_t i = 0; i < LANES; i++) {
                 r[i] = i < wide && left > 0 ? weight_words(row_of(w, col + j + i), type, s, s.at + (k << s.shift), left) : v_zero();
             }
@@ -158,13 +161,44 @@ static void pack_panels(char *restrict panels, const taca_matrix *w, gemm_slice 
     }
 }
 
+// gemm_strip is rows of the left operand as words, stride bytes apart.
+typedef struct {
+    const char *at;
+    int64_t stride;
+} gemm_strip;
+
+// packed_row is how many bytes a row of the packed left operand takes.
+INLINE int64_t packed_row(int64_t in, int kind) {
+    return kind == TACA_INTEGERS ? quantised_row_bytes(in) : taca_packed_row(in, (taca_tiling){.grain = PAIR_GRAIN, .bytes = 2, .tiles = IN_TILES});
+}
+
+// left_operand is the rows of x from row on where they lie as words; NULL where they do not.
+INLINE gemm_strip left_operand(const taca_linear *a, gemm_slice s, int64_t row) {
+    if (a->packed) {
+        const int64_t stride = packed_row(a->x.cols, s.kind);
+        return (gemm_strip){(const char *)a->packed + row * stride + s.at * (4 >> s.shift), stride};
+    }
+    if (a->width > 0 || (s.kind == TACA_FLOATS && a->x.type != TACA_F32)) {
+        return (gemm_strip){0};
+    }
+    return (gemm_strip){(const char *)row_of(&a->x, row) + s.at * (4 >> s.shift), a->x.stride * (4 >> s.shift)};
+}
+
+// copy_bytes is memcpy for a kilobyte or two, which a string instruction is slow at.
+INLINE void copy_bytes(char *restrict to, const char *restrict from, int64_t n) {
+    for (; n >= (int64_t)sizeof(vec); n -= sizeof(vec), to += sizeof(vec), from += sizeof(vec)) {
+        v_store(to, v_load(from));
+    }
+    memcpy(to, from, (size_t)n);
+}
+
 // to_words copies n elements from column k of a row of x, or zeros where row
 // is NULL; 1 << shift of them make a word.
 INLINE void to_words(char *restrict to, const char *restrict row, int64_t type, int shift, int64_t k, int64_t n) {
     if (!row) {
         memset(to, 0, (size_t)(n * (4 >> shift)));
     } else if (shift || type == TACA_F32) {
-        memcpy(to, row + k * (4 >> shift), (size_t)(n * (4 >> shift)));
+        copy_bytes(to, row + k * (4 >> shift), n * (4 >> shift));
     } else {
         for (int64_t i = 0; i < n; i += LANES) {
             int64_t few = n - i < LANES ? n - i : LANES;
@@ -187,6 +221,17 @@ static void image_words(char *restrict to, const taca_linear *a, int shift, int6
     }
 }
 
+// call_strip has a part of the next strip come nearer, while products of this
+// one are formed.
+static void call_strip(const taca_linear *a, gemm_slice s, int64_t lo, int64_t hi) {
+    gemm_strip x = left_operand(a, s, lo);
+    for (int64_t i = lo; x.at && i < hi; i++, x.at += x.stride) {
+        for (int64_t b = 0; b < s.words * 4; b += 64) {
+            __builtin_prefetch(x.at + b, 0, 2);
+        }
+    }
+}
+
 // load_strip writes rows row .. row+rows-1 of the left operand, stride bytes
 // apart.
 static void load_strip(char *restrict strip, int64_t stride, const taca_linear *a, gemm_slice s, int64_t row, int64_t rows) {
@@ -201,6 +246,17 @@ static void load_strip(char *restrict strip, int64_t stride, const taca_linear *
         }
         memset(strip + bytes, 0, (size_t)(s.words * 4 - bytes));
     }
+}
+
+// next_strip is a strip where it lies, if it lies there as words, and otherwise
+// in room.
+static gemm_strip next_strip(const taca_linear *a, gemm_slice s, int64_t row, int64_t rows, char *restrict room) {
+    const gemm_strip x = left_operand(a, s, row);
+    if (x.at && rows == GEMM_STRIP && s.depth == s.words << s.shift && !taca_crowded(x.stride)) {
+        return x;
+    }
+    load_strip(room, GEMM_ROW, a, s, row, rows);
+    return (gemm_strip){room, GEMM_ROW};
 }
 
 #endif

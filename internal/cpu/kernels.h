@@ -150,7 +150,18 @@ typedef struct {
     int64_t rows, cols;
     int64_t grain; // PACK lays x out in whole strips, and multiples of this many columns; 0: there is no PACK
     int64_t bytes; // of a number it lays out
+    int64_t tiles; // whether strips are laid out as tiles, or as rows
 } taca_tiling;
+
+// taca_crowded is whether rows so many bytes apart all fall into the same sets of
+// a first-level cache, where few of them have room.
+static inline int taca_crowded(int64_t bytes) { return bytes % 4096 == 0; }
+
+// taca_packed_row is the bytes that PACK has for a row of so many columns.
+static inline int64_t taca_packed_row(int64_t in, taca_tiling t) {
+    int64_t bytes = (in + t.grain - 1) / t.grain * t.grain * t.bytes;
+    return bytes + (!t.tiles && taca_crowded(bytes) ? 64 : 0);
+}
 
 typedef struct {
     const char *name;

@@ -81,15 +81,20 @@ static void few_rows(const taca_linear *a, int64_t col, int64_t cols, char *rest
 }
 
 #if !defined(TACA_ISA_AMX)
-// pack_strips quantises the left operand; a unit is GEMM_STRIP rows.
+// pack_strips copies or quantises the left operand; a unit is GEMM_STRIP rows.
 static void pack_strips(const void *args, int64_t lo, int64_t hi, void *work) {
     const taca_linear *a = args;
+    const int kind = product_kind(a);
     float *sign = work, *room = sign + ROTATION;
-    const int64_t in = a->x.cols, bytes = quantised_row_bytes(in), last = hi * GEMM_STRIP < a->x.rows ? hi * GEMM_STRIP : a->x.rows;
+    const int64_t in = a->x.cols, bytes = packed_row(in, kind), last = hi * GEMM_STRIP < a->x.rows ? hi * GEMM_STRIP : a->x.rows;
     signs(sign, ROTATION);
     for (int64_t i = lo * GEMM_STRIP; i < last; i++) {
         char *to = (char *)a->packed + i * bytes;
         memset(to + bytes - 64, 0, 64);
+        if (kind != TACA_INTEGERS) {
+            memcpy(to, row_of(&a->x, i), (size_t)(in * 2));
+            continue;
+        }
         row_scales(a, GEMM_STRIP)[i] = quantise_row(to, row_sums(a, GEMM_STRIP) + i, row_of(&a->x, i), a->x.type, in, sign, room);
     }
 }

@@ -25,16 +25,18 @@ const packMost = 64 << 20
 
 // packs is whether all of x should be packed before the first block: where
 // there are several blocks of columns, each of which would pack it again, and
-// where whole rows are needed to round them.
+// where whole rows are needed to round them. Rows that are no tiles are best read
+// where they are, unless they crowd each other out of the cache.
 func packs(args *C.taca_linear, t C.taca_tiling, across int) bool {
 	if C.taca_in_quads(args) != 0 {
 		return true
 	}
-	return t.grain > 0 && args.width == 0 && int(args.dst.cols) > across && args.x.cols > 0
+	several := t.grain > 0 && args.width == 0 && int(args.dst.cols) > across && args.x.cols > 0
+	return several && (t.tiles != 0 || C.taca_crowded(args.x.stride*C.int64_t(tensor.DType(args.x._type).Size())) != 0)
 }
 
 // packedRow is the bytes of one packed row of that many columns.
-func packedRow(in int, t C.taca_tiling) int { return upTo(in, 1, int(t.grain)) * int(t.bytes) }
+func packedRow(in int, t C.taca_tiling) int { return int(C.taca_packed_row(C.int64_t(in), t)) }
 
 // quantisedRow is the bytes that come to it where it is quantised: the factor
 // and the sum of its integers.

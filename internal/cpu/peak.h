@@ -36,6 +36,7 @@ INLINE void peak_vectors(int64_t rounds, void *work, const int kind) {
 #pragma GCC unroll 12
     for (int i = 0; i < PEAK_SUMS; i++) {
         sum[i] = v_zero();
+        unknown(&sum[i]); // or all chains would be one
     }
     for (int64_t k = 0; k < rounds; k++) {
         unknown(&x);

@@ -238,8 +238,16 @@ static float quantise_row(void *restrict to, int32_t *restrict sum, const void *
     return peak / 127 + v_sum(odd);
 }
 
+#if defined(TACA_ISA_AMX)
+enum { IN_TILES = 1 };
+#else
+enum { IN_TILES = 0 };
+#endif
+
 // quantised_row_bytes is how many bytes a row of the packed left operand takes.
-INLINE int64_t quantised_row_bytes(int64_t in) { return (in + QUAD_GRAIN - 1) / QUAD_GRAIN * 64; }
+INLINE int64_t quantised_row_bytes(int64_t in) {
+    return taca_packed_row(in, (taca_tiling){.grain = QUAD_GRAIN, .bytes = QUAD_BYTES, .tiles = IN_TILES});
+}
 
 // row_scales is the factors of the rows of the packed left operand, which come
 // after it, and row_sums what their integers add up to.

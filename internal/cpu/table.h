@@ -24,13 +24,13 @@ void TACA_STATS_UNITS(const void *args, int64_t lo, int64_t hi, void *work); // 
 
 const taca_kernels TACA_TABLE = {
     .name = TACA_TABLE_NAME,
-    .words = {GEMM_STRIP, GEMM_PANEL, GEMM_BLOCK, GEMM_BLOCK, 0, 0},
+    .words = {GEMM_STRIP, GEMM_PANEL, GEMM_ROWS, GEMM_COLS, 0, 0, 0},
 #if defined(TACA_ISA_AMX)
-    .pairs = {AMX_STRIP, AMX_PANEL, AMX_ROWS, AMX_COLS, 32, 2},
-    .quads = {AMX_STRIP, AMX_PANEL, AMX_ROWS, AMX_COLS, 64, 1},
+    .pairs = {AMX_STRIP, AMX_PANEL, AMX_ROWS, AMX_COLS, PAIR_GRAIN, 2, 1},
+    .quads = {AMX_STRIP, AMX_PANEL, AMX_ROWS, AMX_COLS, QUAD_GRAIN, QUAD_BYTES, 1},
 #else
-    .pairs = {GEMM_STRIP, GEMM_PANEL, GEMM_BLOCK, GEMM_BLOCK, 0, 0},
-    .quads = {GEMM_STRIP, GEMM_PANEL, GEMM_BLOCK, GEMM_BLOCK, QUAD_GRAIN, QUAD_BYTES},
+    .pairs = {GEMM_STRIP, GEMM_PANEL, GEMM_ROWS, GEMM_COLS, PAIR_GRAIN, 2, 0},
+    .quads = {GEMM_STRIP, GEMM_PANEL, GEMM_ROWS, GEMM_COLS, QUAD_GRAIN, QUAD_BYTES, 0},
 #endif
     .words_round = PEAK_WORDS,
     .pairs_round = PEAK_PAIRS,
