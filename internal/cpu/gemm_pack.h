@@ -256,6 +256,7 @@ static gemm_strip next_strip(const taca_linear *a, gemm_slice s, int64_t row, in
         return x;
     }
     load_strip(room, GEMM_ROW, a, s, row, rows);
+    memset(room + rows * GEMM_ROW, 0, (size_t)((GEMM_STRIP - rows) * GEMM_ROW)); // multiplied, too, for nobody
     return (gemm_strip){room, GEMM_ROW};
 }
 
