@@ -5,8 +5,8 @@
 // rows of x pass by in strips, read where they are if they lie there as words.
 // Both are cut into 32-bit words of K, a word being one float, a pair of
 // bfloat16, four int8 or two int16, so that one kernel serves all. Sums wait in
-// the workspace between slices: every element of dst is one chain of additions in the order of K, however dst is
-// cut into blocks.
+// the workspace between slices: every element of dst is one chain of additions
+// in the order of K, however dst is cut into blocks.
 #ifndef TACA_GEMM_H
 #define TACA_GEMM_H
 
@@ -193,16 +193,17 @@ INLINE void put_pair(const taca_linear *a, int64_t row, int64_t col, vec low, ve
     v_put(to, a->dst.type, col + LANES, high);
 }
 
-// put_panel is store_panel for whole panels of two vectors and one activation.
-INLINE void put_panel(const taca_linear *a, const float *restrict c, const finished *f, const int kind, int64_t act) {
+// put_rows is put_panel for one activation.
+INLINE void put_rows(const taca_linear *a, const float *restrict c, const finished *f, const int kind, int64_t act, const int64_t strip, const int tiles) {
     const vec low_bias = v_load(f->bias), high_bias = v_load(f->bias + LANES);
     const vec low_scale = kind == TACA_INTEGERS ? v_load(f->scales) : low_bias, high_scale = kind == TACA_INTEGERS ? v_load(f->scales + LANES) : low_bias;
     const vec scale = v_set(a->scale);
-    for (int64_t i = 0; i < f->rows; i++, c += GEMM_PANEL) {
-        vec low = v_load(c), high = v_load(c + LANES);
+    for (int64_t i = 0; i < f->rows; i++) {
+        const float *from = c + (tiles ? i / 16 * 256 + i % 16 * 16 : i * GEMM_PANEL);
+        vec low = v_load(from), high = v_load(from + (tiles ? 768 : LANES));
         if (kind == TACA_INTEGERS) {
-            const int32_t off = QUAD_OFFSET * row_sums(a, GEMM_STRIP)[f->row + i];
-            const vec row_scale = v_set(row_scales(a, GEMM_STRIP)[f->row + i]);
+            const int32_t off = QUAD_OFFSET * row_sums(a, strip)[f->row + i];
+            const vec row_scale = v_set(row_scales(a, strip)[f->row + i]);
             low = v_mul(v_mul(v_from_int32(v_sub_int32(low, off)), row_scale), low_scale);
             high = v_mul(v_mul(v_from_int32(v_sub_int32(high, off)), row_scale), high_scale);
         }
@@ -210,16 +211,23 @@ INLINE void put_panel(const taca_linear *a, const float *restrict c, const finis
     }
 }
 
-// store_panel writes sums to a panel of dst, with what LINEAR does to a finished
-// sum.
+// put_panel writes the sums of a strip and a whole panel of two vectors, which lie
+// in rows or in tiles, with what LINEAR does to finished sums.
+INLINE void put_panel(const taca_linear *a, const float *restrict c, const finished *f, const int kind, const int64_t strip, const int tiles) {
+    switch (a->act) {
+    case TACA_IDENTITY: put_rows(a, c, f, kind, TACA_IDENTITY, strip, tiles); break;
+    case TACA_GELU_TANH: put_rows(a, c, f, kind, TACA_GELU_TANH, strip, tiles); break;
+    default: put_rows(a, c, f, kind, a->act, strip, tiles); break;
+    }
+}
+
+// store_panel writes sums to a panel of dst.
 static void store_panel(const taca_linear *a, float *restrict c, const finished *f, int kind) {
     if (GEMM_VECS == 2 && !a->adds && f->cols == GEMM_PANEL) {
-        switch (kind == TACA_INTEGERS ? a->act : -1 - a->act) {
-        case TACA_IDENTITY: put_panel(a, c, f, TACA_INTEGERS, TACA_IDENTITY); break;
-        case TACA_GELU_TANH: put_panel(a, c, f, TACA_INTEGERS, TACA_GELU_TANH); break;
-        case -1 - TACA_IDENTITY: put_panel(a, c, f, TACA_FLOATS, TACA_IDENTITY); break;
-        case -1 - TACA_GELU_TANH: put_panel(a, c, f, TACA_FLOATS, TACA_GELU_TANH); break;
-        default: put_panel(a, c, f, kind, a->act); break;
+        if (kind == TACA_INTEGERS) {
+            put_panel(a, c, f, TACA_INTEGERS, GEMM_STRIP, 0);
+        } else {
+            put_panel(a, c, f, TACA_FLOATS, GEMM_STRIP, 0);
         }
         return;
     }

@@ -94,32 +94,11 @@ INLINE void multiply_strip(float *restrict c, const char *restrict strip, const 
     }
 }
 
-// put_rows is store_tiles for whole panels and one activation.
-INLINE void put_rows(const taca_linear *a, const float *restrict c, const finished *f, const int kind, int64_t act) {
-    const vec low_bias = v_load(f->bias), high_bias = v_load(f->bias + LANES);
-    const vec low_scale = kind == TACA_INTEGERS ? v_load(f->scales) : low_bias, high_scale = kind == TACA_INTEGERS ? v_load(f->scales + LANES) : low_bias;
-    const vec scale = v_set(a->scale);
-    for (int64_t i = 0; i < f->rows; i++) {
-        const float *from = c + i / 16 * 256 + i % 16 * 16;
-        vec low = v_load(from), high = v_load(from + 768);
-        if (kind == TACA_INTEGERS) {
-            const vec row_scale = v_set(row_scales(a, AMX_STRIP)[f->row + i]);
-            low = v_mul(v_mul(v_from_int32(low), row_scale), low_scale);
-            high = v_mul(v_mul(v_from_int32(high), row_scale), high_scale);
-        }
-        put_pair(a, f->row + i, f->col, v_activate(v_fma(scale, low, low_bias), act), v_activate(v_fma(scale, high, high_bias), act));
-    }
-}
-
 // store_tiles writes sums to a panel of dst, with what LINEAR does to a finished
 // sum.
 INLINE void store_tiles(const taca_linear *a, float *restrict c, const finished *f, const int kind) {
     if (!a->adds && f->cols == AMX_PANEL) {
-        switch (a->act) {
-        case TACA_IDENTITY: put_rows(a, c, f, kind, TACA_IDENTITY); break;
-        case TACA_GELU_TANH: put_rows(a, c, f, kind, TACA_GELU_TANH); break;
-        default: put_rows(a, c, f, kind, a->act); break;
-        }
+        put_panel(a, c, f, kind, AMX_STRIP, 1);
         return;
     }
     for (int64_t i = 0; i < f->rows; i++) {
