@@ -1,44 +1,19 @@
 package vae
 
 import (
-	"fmt"
-
 	"taca/internal/model/nn"
 	"taca/internal/tensor"
 )
 
 // downBlock is a block of the encoder, after which the picture has half as many
 // lines and columns; the last one leaves its size.
-type downBlock struct {
-	resnets []resnet
-	conv    conv
-	next    int // channels of the block that follows; 0 after the last
-	path    string
-}
+type downBlock struct{ resizing }
 
 func (b *downBlock) bind(w *nn.Binder, out, in, next int, c Config) {
-	b.path, b.next = w.Path(""), next
-	b.resnets = make([]resnet, c.LayersPerBlock)
-	for i := range b.resnets {
-		b.resnets[i].bind(w.In(fmt.Sprintf("resnets.%d", i)), out, in, c.Groups)
-		in = out
-	}
-	if !b.last() {
-		b.conv.bind(w, "downsamplers.0.conv", out, out)
-	}
+	b.resizing.bind(w, out, in, next, c.LayersPerBlock, c.Groups, "downsamplers.0.conv")
 }
 
-func (b *downBlock) last() bool { return b.next == 0 }
-
-func (b *downBlock) forward(o tensor.Ops, c *canvas) {
-	for i := range b.resnets {
-		b.resnets[i].forward(o, c)
-	}
-	if !b.last() {
-		b.shrink(o, c)
-	}
-	o.Observe(b.path, c.x())
-}
+func (b *downBlock) forward(o tensor.Ops, c *canvas) { b.resizing.forward(o, c, b.shrink) }
 
 // shrink makes the picture half as large on the other sheet, a margin behind its
 // beginning, as the next block needs it.

@@ -1,44 +1,19 @@
 package vae
 
 import (
-	"fmt"
-
 	"taca/internal/model/nn"
 	"taca/internal/tensor"
 )
 
 // upBlock is a block after which the picture is twice as large; the last one
 // leaves its size.
-type upBlock struct {
-	resnets []resnet
-	conv    conv
-	next    int // channels of the block that follows; 0 after the last
-	path    string
-}
+type upBlock struct{ resizing }
 
 func (b *upBlock) bind(w *nn.Binder, out, in, next int, c Config) {
-	b.path, b.next = w.Path(""), next
-	b.resnets = make([]resnet, c.LayersPerBlock+1)
-	for i := range b.resnets {
-		b.resnets[i].bind(w.In(fmt.Sprintf("resnets.%d", i)), out, in, c.Groups)
-		in = out
-	}
-	if !b.last() {
-		b.conv.bind(w, "upsamplers.0.conv", out, out)
-	}
+	b.resizing.bind(w, out, in, next, c.LayersPerBlock+1, c.Groups, "upsamplers.0.conv")
 }
 
-func (b *upBlock) last() bool { return b.next == 0 }
-
-func (b *upBlock) forward(o tensor.Ops, c *canvas) {
-	for i := range b.resnets {
-		b.resnets[i].forward(o, c)
-	}
-	if !b.last() {
-		b.enlarge(o, c)
-	}
-	o.Observe(b.path, c.x())
-}
+func (b *upBlock) forward(o tensor.Ops, c *canvas) { b.resizing.forward(o, c, b.enlarge) }
 
 // enlarge makes the picture twice as large on the other sheet, a margin behind
 // its beginning: the next block may write there before it has read all. Until
