@@ -1,14 +1,12 @@
 package attention_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"math"
 	"path/filepath"
 	"testing"
 
 	"taca/internal/attention"
-	"taca/internal/checkpoint"
 	"taca/internal/model"
 	"taca/internal/model/flux"
 	"taca/internal/model/modeltest"
@@ -18,26 +16,10 @@ import (
 	"taca/internal/trace"
 )
 
-func openFLUX(config []byte, source checkpoint.Source, b tensor.Backend, d tensor.DType) (modeltest.Denoiser, error) {
-	var c flux.Config
-	if err := json.Unmarshal(config, &c); err != nil {
-		return nil, err
-	}
-	return flux.Open(c, source, b, d)
-}
-
-func openSD3(config []byte, source checkpoint.Source, b tensor.Backend, d tensor.DType) (modeltest.Denoiser, error) {
-	var c sd3.Config
-	if err := json.Unmarshal(config, &c); err != nil {
-		return nil, err
-	}
-	return sd3.Open(c, source, b, d)
-}
-
 var families = []struct {
 	name string
 	open modeltest.Opener
-}{{"flux", openFLUX}, {"sd3", openSD3}}
+}{{"flux", modeltest.Open(flux.Open)}, {"sd3", modeltest.Open(sd3.Open)}}
 
 // goldens are a family's models, and what the reference computed with them.
 func goldens(t *testing.T, family string) []modeltest.Golden {

@@ -86,7 +86,7 @@ func TestTransformers(t *testing.T) {
 	for _, family := range []struct {
 		kind lora.Kind
 		open modeltest.Opener
-	}{{lora.FLUX, openFLUX}, {lora.SD3, openSD3}} {
+	}{{lora.FLUX, modeltest.Open(flux.Open)}, {lora.SD3, modeltest.Open(sd3.Open)}} {
 		path := "testdata/" + string(family.kind) + ".safetensors"
 		golden, adapters := modeltest.Goldens(t, path)[0], spellings(t, path)
 		b := openCPU(t)
@@ -112,22 +112,6 @@ func TestTransformers(t *testing.T) {
 			})
 		}
 	}
-}
-
-func openFLUX(config []byte, source checkpoint.Source, b tensor.Backend, d tensor.DType) (modeltest.Denoiser, error) {
-	var c flux.Config
-	if err := json.Unmarshal(config, &c); err != nil {
-		return nil, err
-	}
-	return flux.Open(c, source, b, d)
-}
-
-func openSD3(config []byte, source checkpoint.Source, b tensor.Backend, d tensor.DType) (modeltest.Denoiser, error) {
-	var c sd3.Config
-	if err := json.Unmarshal(config, &c); err != nil {
-		return nil, err
-	}
-	return sd3.Open(c, source, b, d)
 }
 
 // encoder is a text encoder of either kind.

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"testing"
 
-	"taca/internal/checkpoint"
 	"taca/internal/model"
 	"taca/internal/model/flux"
 	"taca/internal/model/modeltest"
@@ -21,13 +20,7 @@ import (
 
 const goldens = "testdata/*.safetensors"
 
-func open(config []byte, source checkpoint.Source, b tensor.Backend, d tensor.DType) (modeltest.Denoiser, error) {
-	var c flux.Config
-	if err := json.Unmarshal(config, &c); err != nil {
-		return nil, err
-	}
-	return flux.Open(c, source, b, d)
-}
+var open = modeltest.Open(flux.Open)
 
 func TestBlockByBlockAgainstTheReference(t *testing.T) { modeltest.Walk(t, goldens, open) }
 

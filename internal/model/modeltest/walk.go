@@ -1,6 +1,7 @@
 package modeltest
 
 import (
+	"encoding/json"
 	"testing"
 
 	"taca/internal/checkpoint"
@@ -12,6 +13,17 @@ import (
 
 // Opener opens a family's transformer from the text of its config.json.
 type Opener func(config []byte, source checkpoint.Source, b tensor.Backend, d tensor.DType) (Denoiser, error)
+
+// Open is the opener of a family whose own one takes its config as C.
+func Open[C any, M Denoiser](own func(C, checkpoint.Source, tensor.Backend, tensor.DType) (M, error)) Opener {
+	return func(config []byte, source checkpoint.Source, b tensor.Backend, d tensor.DType) (Denoiser, error) {
+		var c C
+		if err := json.Unmarshal(config, &c); err != nil {
+			return nil, err
+		}
+		return own(c, source, b, d)
+	}
+}
 
 // Denoiser is what transformers have in common.
 type Denoiser interface {

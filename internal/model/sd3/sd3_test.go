@@ -10,7 +10,6 @@ import (
 	"strings"
 	"testing"
 
-	"taca/internal/checkpoint"
 	"taca/internal/model"
 	"taca/internal/model/modeltest"
 	"taca/internal/model/sd3"
@@ -21,13 +20,7 @@ import (
 
 const goldens = "testdata/*.safetensors"
 
-func open(config []byte, source checkpoint.Source, b tensor.Backend, d tensor.DType) (modeltest.Denoiser, error) {
-	var c sd3.Config
-	if err := json.Unmarshal(config, &c); err != nil {
-		return nil, err
-	}
-	return sd3.Open(c, source, b, d)
-}
+var open = modeltest.Open(sd3.Open)
 
 func TestBlockByBlockAgainstTheReference(t *testing.T) { modeltest.Walk(t, goldens, open) }
 
