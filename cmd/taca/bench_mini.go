@@ -38,6 +38,9 @@ const (
 	miniPlot   = "scores.png"
 )
 
+// miniGammas is what bench mini compares unless it is told.
+const miniGammas = "1,1.2"
+
 // The metrics of a cell that bench mini has judged.
 const (
 	rightMetric   = "right"
@@ -70,7 +73,7 @@ A run that was interrupted goes on when the same command is given again.`,
 		RunE: func(c *cobra.Command, _ []string) error { return runBenchMini(c, a, settings, opts) },
 	}
 	fl := c.Flags()
-	opts.axes.registerGamma(c, "1,1.2")
+	opts.axes.registerGamma(c, miniGammas)
 	opts.axes.registerSampling(c)
 	fl.IntVarP(&opts.perCategory, "prompts", "n", 64, fmt.Sprintf("`N` prompts of each category, at most %d", minibench.MostPrompts))
 	fl.Int64VarP(&opts.first, "seed", "s", 0, "`number` of the first prompt's noise; each next has one more")
@@ -102,7 +105,7 @@ func runBenchMini(c *cobra.Command, a *app, flags *settingFlags, opts miniOption
 	}
 	opts.axes.seed, opts.axes.apart = strconv.FormatInt(opts.first, 10), true
 	if opts.axes.gamma == "" && opts.config == "" && !strings.Contains(s.GammaShape, "=") { // points say gamma themselves
-		opts.axes.gamma = "1,1.2"
+		opts.axes.gamma = miniGammas
 	}
 	m := &measuring{sweeping: &sweeping{generation: &generation{app: a, settings: s, started: time.Now()}, shard: sweep.Shard{Count: 1}}, questions: questions}
 	if err := m.layOut(c.Context(), opts.axes, m.prompts()); err != nil {
