@@ -47,10 +47,10 @@ class Dataset:
 
     def batch(self, size, generator):
         """(latents [size, tokens, 64], cover [size, tokens, 17] in 0..1, T5 ids, CLIP ids, what the phrase of each T5 token
-        names [size, 32, 16] as 0 or 1) of random scenes and captions."""
+        says [size, 32, 20] as 0 or 1) of random scenes and captions."""
         i = torch.randint(len(self), (size,), generator=generator)
         j = torch.randint(CAPTIONS, (size,), generator=generator)
-        said = (self.said[i, j][..., None] >> torch.arange(TARGETS - 1)) & 1
+        said = (self.said[i, j][..., None] >> torch.arange(len(prompts.SAID))) & 1
         return self.latents[i].float(), self.cover[i].float() / 255, self.t5[i, j].long(), self.clip[i, j].long(), said.float()
 
 

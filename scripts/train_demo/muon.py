@@ -18,10 +18,13 @@ def orthogonalize(gradient, steps=5):
 
 
 class MuonAdamW:
-    """Weights of one shape are stacked, so that each Newton-Schulz step is one batched product."""
+    """Weights of one shape are stacked, so that each Newton-Schulz step is one batched product.
+
+    adam_params are groups, each with a gain of its own over adam_lr.
+    """
 
     def __init__(self, muon_params, adam_params, muon_lr, adam_lr, momentum=0.95, weight_decay=0.01):
-        self.adam = torch.optim.AdamW(list(adam_params), lr=adam_lr, betas=(0.9, 0.98), weight_decay=weight_decay * 0.1)
+        self.adam = torch.optim.AdamW(adam_params, lr=adam_lr, betas=(0.9, 0.98), weight_decay=weight_decay * 0.1)
         self.groups = {}
         for p in muon_params:
             self.groups.setdefault((p.shape[0], p[0].numel()), []).append(p)
@@ -33,7 +36,7 @@ class MuonAdamW:
     def step(self, scale):
         """One update with both learning rates multiplied by scale."""
         for g in self.adam.param_groups:
-            g["lr"] = self.adam_lr * scale
+            g["lr"] = self.adam_lr * scale * g["gain"]
         self.adam.step()
         lr = self.muon_lr * scale
         for shape, params in self.groups.items():

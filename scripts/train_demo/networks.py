@@ -43,7 +43,7 @@ class Tokens:
 
 
     def objects(self, texts):
-        """What the phrase that each T5 token belongs to says of its object, as bits of prompts.ATTRIBUTES; int32 [prompts, 32]."""
+        """What the phrase that each T5 token belongs to says of its object, as bits of prompts.SAID; int32 [prompts, 32]."""
         bits = torch.zeros(len(texts), T5_LENGTH, dtype=torch.int32)
         for i, (text, read) in enumerate(zip(texts, self.t5(texts, max_length=T5_LENGTH, truncation=True).encodings)):
             for start, end, named in phrases(text):
@@ -105,11 +105,24 @@ def vae_from_folder(folder):
     return vae.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
 
+def is_t5_logit(name):
+    """Whether weights make queries or keys of T5, whose logits nothing scales or normalises."""
+    return any(f"layer.0.SelfAttention.{s}.weight" in name for s in "qk")
+
+
 def optimizer_groups(module):
-    """(parameters for Muon, for AdamW): Muon takes the 2-D weights inside blocks, except modulations and embeddings."""
-    muon, adam = [], []
+    """(parameters for Muon, groups for AdamW): Muon takes the 2-D weights inside blocks, except modulations and embeddings.
+
+    It leaves T5's logits alone, too: they grew to some thirty, where softmax passes no gradient on. Distances are added to
+    them, so that what other weights move by in thousands of steps is nothing there; and they are all that tells the order of
+    words, as FLUX puts every text token in the same place.
+    """
+    muon, adam, distances = [], [], []
     for name, p in module.named_parameters():
         in_block = any(s in name for s in ("transformer_blocks", "encoder.block", "encoder.layers"))
-        other = any(s in name for s in ("norm", "relative_attention", "embed"))
-        (muon if in_block and p.ndim == 2 and not other else adam).append(p)
-    return muon, adam
+        other = any(s in name for s in ("norm", "embed")) or is_t5_logit(name)
+        if "relative_attention" in name:
+            distances.append(p)
+        else:
+            (muon if in_block and p.ndim == 2 and not other else adam).append(p)
+    return muon, [dict(params=adam, gain=1), dict(params=distances, gain=30)]

@@ -22,17 +22,25 @@ def plural(word):
     return {"box": "boxes"}.get(word, word + "s")
 
 
-ATTRIBUTES = SHAPES + COLORS + MATERIALS    # in the order of the cover targets
+SAID = SHAPES + COLORS + MATERIALS + RELATIONS  # attributes in the order of the cover targets, then places
 NOUNS = {form: shape for shape, words in SHAPE_WORDS.items() for w in words for form in (w, plural(w))}
 ADJECTIVES = {**{c: c for c in COLORS}, **{w: m for m, words in MATERIAL_WORDS.items() for w in words}, "shiny": "metal"}
+PLACE = re.compile("|".join(RELATIONS))
 PHRASE = re.compile(rf"(?:(?:{'|'.join(ADJECTIVES)}) )*\b(?:{'|'.join(NOUNS)})\b", re.IGNORECASE)
 
 
 def phrases(text):
-    """(start, end, attributes as bits of ATTRIBUTES) of each phrase that names an object, "red metal ball"; characters of text."""
-    for m in PHRASE.finditer(text):
-        named = {(NOUNS | ADJECTIVES)[word] for word in m.group().lower().split()}
-        yield m.start(), m.end(), sum(1 << ATTRIBUTES.index(a) for a in named)
+    """(start, end, what is said as bits of SAID) of each phrase that names an object, "red metal ball"; characters of text.
+
+    What is said of an object is its attributes and, where the text tells, its place beside the other one.
+    """
+    found = list(PHRASE.finditer(text))
+    relation = PLACE.search(text, found[0].end()) if len(found) == 2 else None
+    place = relation.group() if relation else None
+    for m in found:
+        named = [(NOUNS | ADJECTIVES)[word] for word in m.group().lower().split()] + ([place] if place else [])
+        yield m.start(), m.end(), sum(1 << SAID.index(a) for a in set(named))
+        place = OPPOSITE.get(place)
 
 
 def pick(rng, options):

@@ -16,6 +16,7 @@ import flow
 from dataset import TARGETS, Dataset, add_noise, noise_levels
 from muon import MuonAdamW, update_ema
 from networks import Tokens, fresh, from_folder, optimizer_groups
+from prompts import SAID
 
 SAVE_EVERY = 240    # seconds
 EMPTY_PROMPTS = 0.1  # share of captions dropped, for classifier-free guidance
@@ -57,7 +58,7 @@ class Trainer:
         torch.manual_seed(0)
         self.module, heads = beginning(a.init, self.tokens.sizes())
         self.module.aux = nn.Linear(256, TARGETS)   # which shapes, colours, materials lie under each token
-        self.module.words = nn.Linear(192, TARGETS - 1)     # which of them are said of the object that a word belongs to
+        self.module.words = nn.Linear(192, len(SAID))   # what is said of the object that a word belongs to
         self.module.load_state_dict(heads, strict=False)
         self.module.tr.set_attn_processor(flow.Attention(explicit=True))
         self.optimizer = MuonAdamW(*optimizer_groups(self.module), muon_lr=a.muon_lr, adam_lr=a.lr)

@@ -95,7 +95,7 @@ def optimizer_of(vae, a):
     conv = {n: p for n, p in vae.named_parameters() if p.requires_grad and p.ndim == 4 and p[0].numel() > 64
             and "conv_out" not in n and "conv_in" not in n}
     rest = [p for n, p in vae.named_parameters() if p.requires_grad and n not in conv]
-    return MuonAdamW(list(conv.values()), rest, muon_lr=a.muon_lr, adam_lr=a.lr)
+    return MuonAdamW(list(conv.values()), [dict(params=rest, gain=1)], muon_lr=a.muon_lr, adam_lr=a.lr)
 
 
 def main():
