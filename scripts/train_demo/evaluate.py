@@ -1,8 +1,9 @@
 """Paints the evaluation prompts with a diffusers folder and lets the checker count what is right.
 
 usage: evaluate.py MODEL [--prompts 128] [--seed 11] [--steps 24] [--gamma 1.0] [--threshold 0.97] [--guidance 1.0]
-                   [--checkpoint FILE] [--categories single,color,...] [--out scores.json]
-With --checkpoint the averaged weights of a training checkpoint replace those of the folder.
+                   [--checkpoint FILE] [--checker FILE] [--categories single,color,...] [--out scores.json]
+With --checkpoint the averaged weights of a training checkpoint replace those of the folder; with --checker the judge is one that
+export_checker.py has written, and not that of checkpoints/.
 """
 import argparse
 import json
@@ -10,6 +11,7 @@ import time
 import numpy as np
 import torch
 import checker
+import export_checker
 import flow
 from networks import Tokens, from_folder, vae_from_folder
 from prompts import CATEGORIES, evaluation_prompts
@@ -19,6 +21,7 @@ def options():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("model")
     ap.add_argument("--checkpoint")
+    ap.add_argument("--checker")
     ap.add_argument("--prompts", type=int, default=128)
     ap.add_argument("--seed", type=int, default=11)
     ap.add_argument("--steps", type=int, default=24)
@@ -38,7 +41,8 @@ def standard_error(values):
 def main():
     a = options()
     torch.set_num_threads(a.threads)
-    nets, vae, tokens, judge = from_folder(a.model).eval(), vae_from_folder(a.model), Tokens(a.model), checker.load()
+    nets, vae, tokens = from_folder(a.model).eval(), vae_from_folder(a.model), Tokens(a.model)
+    judge = export_checker.read(a.checker) if a.checker else checker.load()
     if a.checkpoint:
         nets.load_ema(torch.load(a.checkpoint)["ema"])
     scores = {}
