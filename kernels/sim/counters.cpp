@@ -30,15 +30,17 @@ uint32_t passes(const uint32_t* words, int count) {
     return most;
 }
 
-// near says whether the words of some active lanes lie within the 32 banks,
-// which one pass reaches.
-bool near(const uint32_t* at, uint32_t active, int lanes, uint32_t bytes) {
-    uint32_t low = ~0u, high = 0;
+// once says whether one pass is known to reach all words of some active lanes:
+// they lie within the 32 banks, or each lane has a bank of its own.
+bool once(const uint32_t* at, uint32_t active, int lanes, uint32_t bytes) {
+    uint32_t low = ~0u, high = 0, used = 0;
     if (active == ~0u) {
         for (int l = 0; l < 32; l++) {
             low = std::min(low, at[l]);
             high = std::max(high, at[l]);
+            used |= 1u << (at[l] >> 2 & 31);
         }
+        if (used == ~0u) return true;
     } else {
         for (int l = 0; l < lanes; l++) {
             const bool on = active >> l & 1;
@@ -95,7 +97,7 @@ uint32_t wavefronts(const uint32_t at[32], uint32_t active, uint32_t bytes) {
     for (int first = 0; first < 32; first += lanes) {
         const uint32_t here = active >> first & (lanes == 32 ? ~0u : (1u << lanes) - 1);
         if (!here) continue;
-        if (near(at + first, here, lanes, bytes)) {
+        if (once(at + first, here, lanes, bytes)) {
             total++;
             continue;
         }

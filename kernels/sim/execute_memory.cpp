@@ -97,13 +97,17 @@ void parameterLoad(Warp& w, const Instruction& i, uint32_t active, const Access&
     for (int l = 0; l < 32; l++) from[l] = w.block->grid.params + a.at[l];
     uint64_t apart = active == ~0u ? 0 : ~0ull;
     for (int l = 0; l < 32; l++) apart |= a.at[l] ^ a.at[0];
-    // Nearly always all lanes read the same parameter: the first speaks for all.
-    for (uint32_t m = apart ? active : 1; m; m &= m - 1) {
+    const uint32_t asked = apart ? active : 1;  // nearly always the first lane speaks for all
+    for (uint32_t m = asked; m; m &= m - 1) {
         const int l = __builtin_ctz(m);
         if (a.at[l] > size || a.bytes > size - a.at[l]) fail(w, i, l, "parameter read out of bounds at offset " + hex(a.at[l]));
         if (a.at[l] % a.bytes) fail(w, i, l, "misaligned parameter read at offset " + hex(a.at[l]));
     }
-    loadElements(w, i, active, from);
+    loadElements(w, i, asked, from);
+    for (int n = 0; n < i.vector && !apart; n++) {
+        if (i.d[n].cell == 8) each(~0u, [=, to = w.longs(i.d[n]), v = w.longs(i.d[n])[0]](int l) { to[l] = v; });
+        else each(~0u, [=, to = w.words(i.d[n]), v = w.words(i.d[n])[0]](int l) { to[l] = v; });
+    }
 }
 
 // windowOf says which space generic addresses lie in; all lanes in the same.
