@@ -46,6 +46,10 @@ func TestMain(m *testing.M) {
 // an interpreted card has time for one whole picture and one with a mask.
 func paintsPicture(name string) bool { return name == "gamma" || name == "inpaint" }
 
+// besideOthers lets a test run beside others: the program keeps one processor
+// busy while it has few blocks in flight, and each has a card of its own.
+func besideOthers(t *testing.T) { t.Parallel() }
+
 // openPainter runs the whole program on the first card.
 func openPainter(t *testing.T) painter {
 	taca, err := program()

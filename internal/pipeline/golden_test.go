@@ -75,6 +75,7 @@ func (g *golden) compare(t *testing.T, folder, lora string) {
 		}
 		reference := floats(t, g.file, c.Name+".latents")
 		t.Run(g.name+"/"+c.Name+"/f32", func(t *testing.T) {
+			besideOthers(t)
 			p := paint(t, folder, r, pipeline.Config{DType: tensor.F32, LoRAs: loras})
 			e := relative(p.Latents, reference)
 			if !(e <= 1e-4) {
@@ -88,6 +89,7 @@ func (g *golden) compare(t *testing.T, folder, lora string) {
 			t.Logf("latents: relative error %.2e; pixels: %d of 255", e, d)
 		})
 		t.Run(g.name+"/"+c.Name+"/bf16", func(t *testing.T) {
+			besideOthers(t)
 			p := paint(t, folder, r, pipeline.Config{DType: tensor.BF16, LoRAs: loras})
 			naive := relative(floats(t, g.file, c.Name+".bf16.latents"), reference)
 			e := relative(p.Latents, reference)

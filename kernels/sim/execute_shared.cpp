@@ -4,21 +4,32 @@
 namespace sim {
 namespace {
 
-// checkBounds narrows addresses to offsets in the block's shared memory.
-void checkBounds(Warp& w, const Instruction& i, uint32_t active, const uint64_t from[32], uint32_t bytes, uint32_t at[32]) {
+[[noreturn]] void failBounds(Warp& w, const Instruction& i, uint32_t active, const uint64_t from[32], uint32_t bytes) {
     const uint32_t size = w.block->shared.bytes();
-    for (uint32_t m = active; m; m &= m - 1) {
+    for (uint32_t m = active;; m &= m - 1) {
         const int l = __builtin_ctz(m);
-        at[l] = uint32_t(from[l]);
         if (from[l] & (bytes - 1)) fail(w, i, l, "misaligned shared access at offset " + std::to_string(from[l]));
         if (from[l] > size || bytes > size - from[l])
             fail(w, i, l, "shared access out of bounds at offset " + std::to_string(from[l]) + " of " + std::to_string(size));
     }
 }
 
-void offsets(Warp& w, const Operand& base, int64_t offset, uint32_t active, uint64_t at[32]) {
-    if (base.cell == 8) each(active, [=, from = w.longs(base)](int l) { at[l] = from[l] + uint64_t(offset); });
-    else each(active, [=, from = w.words(base)](int l) { at[l] = uint32_t(from[l] + uint32_t(offset)); });
+// checkBounds narrows addresses to offsets in the block's shared memory.
+void checkBounds(Warp& w, const Instruction& i, uint32_t active, const uint64_t from[32], uint32_t bytes, uint32_t at[32]) {
+    const uint32_t size = w.block->shared.bytes();
+    const uint64_t beyond = size < bytes ? 0 : uint64_t(size) - bytes + 1, unaligned = bytes - 1;
+    uint32_t wrong = 0;
+    for (uint32_t l = 0; l < 32; l++) {
+        at[l] = uint32_t(from[l]);
+        wrong |= uint32_t((from[l] >= beyond) | ((from[l] & unaligned) != 0)) << l;
+    }
+    if (wrong & active) failBounds(w, i, wrong & active, from, bytes);
+}
+
+// offsets are of all lanes, the inactive ones too: no time is saved without them.
+void offsets(Warp& w, const Operand& base, int64_t offset, uint64_t at[32]) {
+    if (base.cell == 8) each(~0u, [=, from = w.longs(base)](int l) { at[l] = from[l] + uint64_t(offset); });
+    else each(~0u, [=, from = w.words(base)](int l) { at[l] = uint32_t(from[l] + uint32_t(offset)); });
 }
 
 void count(Traffic& t, const uint32_t at[32], uint32_t active, uint32_t bytes) {
@@ -33,11 +44,11 @@ void sharedLoad(Warp& w, const Instruction& i, uint32_t active, const uint64_t f
     uint32_t at[32];
     checkBounds(w, i, active, from, bytes, at);
     Shared& shared = w.block->shared;
-    for (uint32_t m = active; m; m &= m - 1) {
-        const int l = __builtin_ctz(m);
-        if (const char* wrong = shared.read(at[l], bytes, {w.id, w.sync, uint32_t(l)})) fail(w, i, l, wrong);
-        loadElements(w, i, l, shared.data() + at[l]);
-    }
+    Who who = {w.id, w.sync, 0};
+    if (const char* wrong = shared.readLanes(at, active, bytes, who)) fail(w, i, int(who.lane), wrong);
+    const uint8_t* bytesOf[32];
+    for (int l = 0; l < 32; l++) bytesOf[l] = shared.data() + at[l];
+    loadElements(w, i, active, bytesOf);
     count(w.block->counters.sharedLoad, at, active, bytes);
 }
 
@@ -49,20 +60,22 @@ void sharedStore(Warp& w, const Instruction& i, uint32_t active, const uint64_t 
     for (uint32_t m = active; m; m &= m - 1) {
         const int l = __builtin_ctz(m);
         if (const char* wrong = shared.write(at[l], bytes, {w.id, w.sync, uint32_t(l)})) fail(w, i, l, wrong);
-        storeElements(w, i, l, shared.data() + at[l]);
     }
+    uint8_t* bytesOf[32];
+    for (int l = 0; l < 32; l++) bytesOf[l] = shared.data() + at[l];
+    storeElements(w, i, active, bytesOf);
     count(w.block->counters.sharedStore, at, active, bytes);
 }
 
 void loadShared(Warp& w, const Instruction& i, uint32_t active) {
     uint64_t at[32];
-    offsets(w, i.s[0], i.offset, active, at);
+    offsets(w, i.s[0], i.offset, at);
     sharedLoad(w, i, active, at);
 }
 
 void storeShared(Warp& w, const Instruction& i, uint32_t active) {
     uint64_t at[32];
-    offsets(w, i.s[i.vector], i.offset, active, at);
+    offsets(w, i.s[i.vector], i.offset, at);
     sharedStore(w, i, active, at);
 }
 
@@ -72,8 +85,8 @@ void copyAsync(Warp& w, const Instruction& i, uint32_t active) {
     const uint32_t bytes = i.bytes;
     uint64_t wide[32], from[32];
     uint32_t at[32], reads = 0;
-    offsets(w, i.s[0], i.offset, active, wide);
-    offsets(w, i.s[1], i.offset2, active, from);
+    offsets(w, i.s[0], i.offset, wide);
+    offsets(w, i.s[1], i.offset2, from);
     checkBounds(w, i, active, wide, bytes, at);
     Shared& shared = w.block->shared;
     for (uint32_t m = active; m; m &= m - 1) {
@@ -136,7 +149,7 @@ void loadMatrix(Warp& w, const Instruction& i, uint32_t) {
     uint32_t at[32];
     const int rows = 8 * i.vector;
     const uint32_t lanes = rows == 32 ? ~0u : (1u << rows) - 1;
-    offsets(w, i.s[0], i.offset, ~0u, wide);
+    offsets(w, i.s[0], i.offset, wide);
     checkBounds(w, i, lanes, wide, 16, at);
     Shared& shared = w.block->shared;
     for (int l = 0; l < rows; l++)

@@ -43,22 +43,26 @@ void unpack(Warp& w, const Instruction& i, uint32_t active) {
 // shuffle: mode 0 bfly, 1 down, 2 up, 3 idx. A lane out of its segment keeps
 // its own value; d[1] tells so.
 void shuffle(Warp& w, const Instruction& i, uint32_t active) {
-    uint32_t from[32], taken[32], inside = 0;
+    uint32_t from[32], source[32], inside = 0, absent = 0;
     const uint32_t *a = w.words(i.s[0]), *b = w.words(i.s[1]), *c = w.words(i.s[2]);
+    const int mode = i.mode;
     std::memcpy(from, a, sizeof from);
-    each(active, [&](int l) {
+    for (int l = 0; l < 32; l++) {
         const int segment = int(c[l] >> 8 & 31), clamp = int(c[l] & 31), by = int(b[l] & 31);
         const int most = (l & segment) | (clamp & ~segment), least = l & segment;
-        int source = i.mode == 0 ? l ^ by : i.mode == 1 ? l + by : i.mode == 2 ? l - by : least | (by & ~segment);
-        const bool in = i.mode == 2 ? source >= most : source <= most;
-        if (!in) source = l;
-        if (!(active >> source & 1)) fail(w, i, l, "shuffle from lane " + std::to_string(source) + ", which is inactive");
-        taken[l] = from[source];
+        const int wanted = mode == 0 ? l ^ by : mode == 1 ? l + by : mode == 2 ? l - by : least | (by & ~segment);
+        const bool in = mode == 2 ? wanted >= most : wanted <= most;
+        source[l] = uint32_t(in ? wanted : l);
         inside |= uint32_t(in) << l;
-    });
+        absent |= (~active >> (source[l] & 31) & 1) << l;
+    }
+    if (absent &= active) {
+        const int l = __builtin_ctz(absent);
+        fail(w, i, l, "shuffle from lane " + std::to_string(source[l]) + ", which is inactive");
+    }
     uint32_t* d = w.words(i.d[0]);
-    each(active, [&](int l) { d[l] = taken[l]; });
-    if (i.outputs > 1) w.mask(i.d[1]) = (w.mask(i.d[1]) & ~active) | inside;
+    each(active, [&](int l) { d[l] = from[source[l]]; });
+    if (i.outputs > 1) w.mask(i.d[1]) = (w.mask(i.d[1]) & ~active) | (inside & active);
 }
 
 // vote: mode 0 any, 1 all, 2 ballot, 3 uni.

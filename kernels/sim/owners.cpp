@@ -8,16 +8,24 @@ namespace {
 constexpr uint32_t reader = 0x80000000u, readers = ~0u;
 
 uint32_t* wordOf(const Range& range, uint64_t at, uint32_t shift) {
-    return reinterpret_cast<uint32_t*>(range.words->data()) + ((at >> shift) - (range.allocation->base >> shift));
+    return range.words + ((at >> shift) - (range.allocation->base >> shift));
 }
 
 }  // namespace
 
 Owners::Owners(const Memory& memory, uint32_t granule, bool check) : shift_(uint32_t(__builtin_ctz(granule))) {
+    uint64_t words = 0;
+    auto wordsOf = [this](const Allocation& a) { return (a.size >> shift_) + 2; };
     for (auto& allocation : memory.all()) {
-        Range range{allocation, nullptr};
-        if (check) range.words = std::make_shared<Shadow>(((allocation->size >> shift_) + 2) * 4);
-        ranges_.push_back(std::move(range));
+        words += wordsOf(*allocation);
+        ranges_.push_back({allocation, nullptr});
+    }
+    if (!check) return;
+    words_ = std::make_unique<Shadow>(words * 4);
+    auto* next = reinterpret_cast<uint32_t*>(words_->data());
+    for (Range& range : ranges_) {
+        range.words = next;
+        next += wordsOf(*range.allocation);
     }
 }
 

@@ -13,7 +13,7 @@ namespace sim {
 // Range is an allocation with a word for every granule: 0, a writer or readers.
 struct Range {
     std::shared_ptr<Allocation> allocation;
-    std::shared_ptr<Shadow> words;
+    uint32_t* words;
 };
 
 class Owners {
@@ -31,6 +31,7 @@ public:
 
 private:
     uint32_t shift_ = 0;
+    std::unique_ptr<Shadow> words_;  // of all ranges: to map one is quicker than many
     std::vector<Range> ranges_;
 };
 

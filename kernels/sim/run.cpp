@@ -55,9 +55,9 @@ bool ofBlock(Special what) { return what == Special::ctaidX || what == Special::
 uint32_t lowest(Warp& w) {
     const uint32_t ready = w.alive & ~w.blocked;
     uint32_t pc = ~0u, group = 0;
-    for (uint32_t m = ready; m; m &= m - 1) pc = std::min(pc, w.at[__builtin_ctz(m)]);
-    for (uint32_t m = w.alive; m; m &= m - 1)
-        if (w.at[__builtin_ctz(m)] == pc) group |= m & -m;
+    for (uint32_t l = 0; l < 32; l++) pc = std::min(pc, ready >> l & 1 ? w.at[l] : ~0u);
+    for (uint32_t l = 0; l < 32; l++) group |= uint32_t(w.at[l] == pc) << l;
+    group &= w.alive;
     w.blocked &= ~group;
     return group;
 }
@@ -73,7 +73,7 @@ uint32_t needed(const Warp& w, const Instruction& i, uint32_t active) {
 }
 
 void setAll(Warp& w, uint32_t lanes, uint32_t pc) {
-    for (; lanes; lanes &= lanes - 1) w.at[__builtin_ctz(lanes)] = pc;
+    for (uint32_t l = 0; l < 32; l++) w.at[l] = lanes >> l & 1 ? pc : w.at[l];
 }
 
 // Step is what a group of lanes is to do after an instruction.
@@ -129,8 +129,8 @@ bool runGroup(Warp& w, uint32_t lanes) {
     Counters& counters = w.block->counters;
     const bool whole = lanes == w.alive;
     uint32_t pc = w.at[__builtin_ctz(lanes)], limit = ~0u;
-    for (uint32_t m = w.alive & ~lanes; m; m &= m - 1)
-        if (w.at[__builtin_ctz(m)] > pc) limit = std::min(limit, w.at[__builtin_ctz(m)]);
+    const uint32_t rest = w.alive & ~lanes;
+    for (uint32_t l = 0; l < 32; l++) limit = std::min(limit, rest >> l & 1 && w.at[l] > pc ? w.at[l] : ~0u);
     for (;;) {
         const Instruction& i = code[pc];
         uint32_t active = lanes;

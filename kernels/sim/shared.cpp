@@ -17,17 +17,6 @@ void Shared::reset(uint32_t bytes, uint32_t granule, bool check) {
     reads_.assign(granules, 0);
 }
 
-// joined is the stamp of two reads in one epoch: enough of it is kept to say
-// whether a later write is ordered after both.
-uint64_t Shared::joined(uint64_t old, uint64_t now) {
-    const uint64_t warpMask = 0xff00, laneMask = 0xff;
-    if ((old ^ now) & warpMask) return (now & ~warpMask) | several << 8;
-    if ((old ^ now) >> 16) return now;  // the older read lies before a bar.warp.sync
-    if ((old & laneMask) == collective) return now;
-    if ((now & laneMask) == collective) return old;
-    return (now & ~laneMask) | several;
-}
-
 const char* Shared::judgeRead(uint32_t g, Who who) const {
     if (written_[g] == pending) return "shared read of bytes with a cp.async in flight";
     if (written_[g] == never) return "shared read of uninitialised bytes";
@@ -51,6 +40,30 @@ const char* Shared::judgeWrite(uint32_t g, Who who) const {
     if ((by >> 8 & 0xff) != who.warp) return "race: two warps write the same shared bytes, without a barrier";
     if ((by & 0xff) == who.lane || by >> 16 != (who.sync & 0xffff)) return nullptr;
     return "race: two lanes write the same shared bytes, without bar.warp.sync";
+}
+
+const char* Shared::readLanes(const uint32_t at[32], uint32_t active, uint32_t bytes, Who& who) {
+    if (!check_) return nullptr;
+    const uint32_t shift = shift_, epoch = epoch_, granules = bytes >> shift;
+    const uint32_t* written = written_.data();
+    uint64_t* reads = reads_.data();
+    who.lane = 0;
+    const uint64_t first = stamp(who);
+    uint32_t last = ~0u;  // the granule that stamped is of: lanes often share one
+    uint64_t stamped = 0;
+    for (uint32_t m = active; m; m &= m - 1) {
+        const uint32_t lane = uint32_t(__builtin_ctz(m)), begin = at[lane] >> shift;
+        for (uint32_t g = begin; g < begin + granules; g++) {
+            if (__builtin_expect(written[g] >= epoch, false)) {
+                who.lane = lane;
+                if (const char* wrong = judgeRead(g, who)) return wrong;
+            }
+            if (g != last) stamped = reads[g];
+            last = g;
+            reads[g] = stamped = after(stamped, first | lane, epoch);
+        }
+    }
+    return nullptr;
 }
 
 const char* Shared::change(uint32_t at, uint32_t bytes, Who who, uint32_t state) {

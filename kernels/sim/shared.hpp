@@ -36,11 +36,14 @@ public:
         for (uint32_t g = at >> shift_, end = (at + bytes) >> shift_; g < end; g++) {
             if (written_[g] >= epoch_)
                 if (const char* wrong = judgeRead(g, who)) return wrong;
-            const uint64_t old = reads_[g];
-            reads_[g] = old >> 32 == epoch_ && old != now ? joined(old, now) : now;
+            reads_[g] = after(reads_[g], now, epoch_);
         }
         return nullptr;
     }
+
+    // readLanes is read of the active lanes of a warp; who tells which of them
+    // went wrong.
+    const char* readLanes(const uint32_t at[32], uint32_t active, uint32_t bytes, Who& who);
     const char* write(uint32_t at, uint32_t bytes, Who who) { return change(at, bytes, who, epoch_); }
     const char* copyBegin(uint32_t at, uint32_t bytes, Who who) { return change(at, bytes, who, pending); }
 
@@ -55,7 +58,17 @@ private:
     uint64_t stamp(Who w) const {
         return uint64_t(epoch_) << 32 | (w.sync & 0xffff) << 16 | w.warp << 8 | w.lane;
     }
-    static uint64_t joined(uint64_t old, uint64_t now);
+    // after is the stamp of two reads: enough of them is kept to say whether a
+    // later write in the same epoch is ordered after both.
+    static uint64_t after(uint64_t old, uint64_t now, uint32_t epoch) {
+        const uint64_t warpMask = 0xff00, laneMask = 0xff;
+        if (old >> 32 != epoch || old == now) return now;
+        if ((old ^ now) & warpMask) return (now & ~warpMask) | several << 8;
+        if ((old ^ now) >> 16) return now;  // the older read lies before a bar.warp.sync
+        if ((old & laneMask) == collective) return now;
+        if ((now & laneMask) == collective) return old;
+        return (now & ~laneMask) | several;
+    }
     const char* judgeRead(uint32_t g, Who who) const;
     const char* judgeWrite(uint32_t g, Who who) const;
     const char* change(uint32_t at, uint32_t bytes, Who who, uint32_t state);

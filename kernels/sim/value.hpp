@@ -83,10 +83,10 @@ void ternary(Warp& w, const Instruction& i, uint32_t active) {
     each(active, [=](int l) { d[l] = cellOf<T>(Op::of(as<T>(a[l]), as<T>(b[l]), as<T>(c[l]))); });
 }
 
-// loadElements fills the destinations of a lane from bytes; storeElements is
-// the opposite.
-void loadElements(Warp& w, const Instruction& i, int lane, const uint8_t* from);
-void storeElements(Warp& w, const Instruction& i, int lane, uint8_t* to);
+// loadElements fills the destinations of the active lanes from where each of
+// them points; storeElements is the opposite, in the order of the lanes.
+void loadElements(Warp& w, const Instruction& i, uint32_t active, const uint8_t* const from[32]);
+void storeElements(Warp& w, const Instruction& i, uint32_t active, uint8_t* const to[32]);
 
 // sharedLoad and sharedStore access shared memory at offsets at.
 void sharedLoad(Warp& w, const Instruction& i, uint32_t active, const uint64_t at[32]);
