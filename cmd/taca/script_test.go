@@ -57,10 +57,12 @@ func TestScripts(t *testing.T) {
 			"shared":   shared,
 			"gguf":     toGGUF,
 			"hub":      hubOf(t),
-			"mask":     putMask,
-			"jpeg":     asJPEG,
-			"sample":   putSample,
-			"without":  dropTensors,
+
+			"original.gguf": putOriginalGGUF,
+			"mask":          putMask,
+			"jpeg":          asJPEG,
+			"sample":        putSample,
+			"without":       dropTensors,
 		},
 	})
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"slices"
 	"strings"
 
@@ -10,6 +11,8 @@ import (
 	"taca/internal/demo"
 	"taca/internal/dialect"
 	"taca/internal/dialect/dialecttest"
+	"taca/internal/gguf/gguftest"
+	"taca/internal/tensor"
 )
 
 // single FILE PART...: parts of the embedded model in one file: transformer,
@@ -39,6 +42,22 @@ func putSingle(ts *testscript.TestScript, _ bool, args []string) {
 		}
 	}
 	ts.Check(checkpoint.Write(ts.MkAbs(args[0]), all, nil))
+}
+
+// original.gguf FILE FORMAT: the embedded model's transformer as GGUF, in its
+// authors' names.
+func putOriginalGGUF(ts *testscript.TestScript, _ bool, args []string) {
+	s := stored(ts, "transformer", "diffusion_pytorch_model")
+	d, _ := tensor.ParseDType(args[1])
+	blocksOf, err := gguftest.Convert(s, d)
+	ts.Check(err)
+	var canonical dialecttest.Memory
+	for _, b := range blocksOf {
+		canonical = append(canonical, checkpoint.Tensor{Name: b.Name, Raw: checkpoint.Raw{Shape: b.Shape, Type: b.Type, Bytes: b.Bytes}})
+	}
+	table := dialect.FLUX(blocks(s, "transformer_blocks."), blocks(s, "single_transformer_blocks."))
+	file := gguftest.File(gguftest.Of(dialecttest.Original(canonical, table, "")), map[string]string{"general.architecture": "flux"})
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), file, 0o644))
 }
 
 // stored is a component's weights in the embedded model.

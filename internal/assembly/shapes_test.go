@@ -115,3 +115,26 @@ func TestRelatives(t *testing.T) {
 		}
 	}
 }
+
+// TestPublishedLayout: the single file that is written of a published model's
+// components has the names and shapes of the published one.
+func TestPublishedLayout(t *testing.T) {
+	for name, file := range published(t) {
+		parts, err := dialect.Read(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if name == "clip_g" { // in OpenCLIP's names, which are written nowhere
+			continue
+		}
+		all, err := dialect.Layout(parts)
+		if err != nil || len(all) != len(file) {
+			t.Errorf("%s: %d tensors, want %d (%v)", name, len(all), len(file), err)
+		}
+		for _, j := range all {
+			if !slices.Equal(file[j.Name], j.Shape) {
+				t.Errorf("%s: %s is %v, want %v", name, j.Name, j.Shape, file[j.Name])
+			}
+		}
+	}
+}
