@@ -152,3 +152,55 @@ func TestRoundTripScaled(t *testing.T) {
 		t.Errorf("q and k of other scales, in bf16: %v", err)
 	}
 }
+
+// openCLIP is a text encoder in OpenCLIP's names, in which q, k and v are one
+// matrix and the projection is multiplied from the right.
+func openCLIP(s checkpoint.Source, prefix string) []checkpoint.Tensor {
+	rename := strings.NewReplacer("text_model.embeddings.token_embedding", "token_embedding", "text_model.embeddings.position_embedding.weight", "positional_embedding",
+		"text_model.final_layer_norm", "ln_final", "text_model.encoder.layers", "transformer.resblocks", "layer_norm", "ln_",
+		"self_attn.out_proj", "attn.out_proj", "self_attn.q_proj.", "attn.in_proj_", "mlp.fc1", "mlp.c_fc", "mlp.fc2", "mlp.c_proj")
+	var out []checkpoint.Tensor
+	for _, name := range s.Names() {
+		raw, _ := s.Tensor(name)
+		to := name
+		switch {
+		case strings.Contains(name, ".k_proj.") || strings.Contains(name, ".v_proj."):
+			continue
+		case strings.Contains(name, ".q_proj."):
+			raw.Shape = append([]int{3 * raw.Shape[0]}, raw.Shape[1:]...)
+			for _, part := range []string{".k_proj.", ".v_proj."} {
+				more, _ := s.Tensor(strings.Replace(name, ".q_proj.", part, 1))
+				raw.Bytes = slices.Concat(raw.Bytes, more.Bytes)
+			}
+		case name == "text_projection.weight":
+			to = "text_projection"
+			n, bytes := raw.Shape[0], make([]byte, len(raw.Bytes))
+			for i := range n * n {
+				copy(bytes[2*(i%n*n+i/n):], raw.Bytes[2*i:2*i+2])
+			}
+			raw.Bytes = bytes
+		}
+		out = append(out, checkpoint.Tensor{Name: prefix + rename.Replace(to), Raw: raw})
+	}
+	return out
+}
+
+// TestEncoderOfSDXL: CLIP-G out of a whole checkpoint of Stable Diffusion XL
+// paints as that of the folder.
+func TestEncoderOfSDXL(t *testing.T) {
+	dir := folder(t, "sd3")
+	whole, err := checkpoint.OpenFolder(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	latents, pixels := painted(t, whole)
+	sdxl := write(t, openCLIP(stored(t, dir, "text_encoder_2"), "conditioner.embedders.1.model."), []checkpoint.Tensor{
+		checkpoint.FromFloats("model.diffusion_model.input_blocks.0.0.weight", []int{4}, make([]float32, 4)),
+		checkpoint.FromFloats("first_stage_model.decoder.conv_in.weight", []int{8, 4, 3, 3}, make([]float32, 288))})
+	if got, shown := painted(t, assembled(t, assembly.Files{CLIPG: sdxl}, dir)); !slices.Equal(got, latents) || !bytes.Equal(shown, pixels) {
+		t.Error("another picture")
+	}
+	if _, err := assembly.Read(assembly.Files{Model: sdxl}); err == nil || !strings.Contains(err.Error(), "is a U-Net") {
+		t.Errorf("as a model: error %v", err)
+	}
+}

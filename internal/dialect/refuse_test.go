@@ -1,8 +1,10 @@
 package dialect_test
 
 import (
+	"bytes"
 	"errors"
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -134,4 +136,34 @@ func FuzzRead(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestEncoders: the text encoders of a whole pipeline that nobody paints with are
+// read as if they were alone; of other files Encoders is Read.
+func TestEncoders(t *testing.T) {
+	clip := open(t, "openclip")
+	plain, err := dialect.Read(clip)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const prefix = "conditioner.embedders.1.model."
+	sdxl := edit(clip, func(n string) string { return prefix + n }).add("model.diffusion_model.input_blocks.0.0.weight", 4, 4).
+		add("first_stage_model.decoder.conv_in.weight", 8, 4, 3, 3).add("denoiser.sigmas", 1000)
+	if _, err := dialect.Read(sdxl); err == nil || !strings.Contains(err.Error(), "is a U-Net of Stable Diffusion 1, 2 or XL") {
+		t.Errorf("as a model: error %v", err)
+	}
+	got, err := dialect.Encoders(sdxl)
+	if err != nil || len(got) != 1 || got[0].Prefix != prefix || !slices.Equal(got[0].Names(), plain[0].Names()) {
+		t.Fatalf("%v (%v)", got, err)
+	}
+	for _, name := range plain[0].Names() {
+		a, _ := got[0].Tensor(name)
+		b, _ := plain[0].Tensor(name)
+		if !slices.Equal(a.Shape, b.Shape) || !bytes.Equal(a.Bytes, b.Bytes) {
+			t.Errorf("%s is another", name)
+		}
+	}
+	if got, err := dialect.Encoders(clip); err != nil || len(got) != 1 || got[0].Dialect != "OpenCLIP" {
+		t.Errorf("a file of its own: %v (%v)", got, err)
+	}
 }
