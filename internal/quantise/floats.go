@@ -5,6 +5,12 @@ import (
 	"math"
 )
 
+func toF32(dst []byte, row []float32) {
+	for k, v := range row {
+		binary.LittleEndian.PutUint32(dst[4*k:], math.Float32bits(v))
+	}
+}
+
 // toBF16 rounds to nearest, ties to even; NaN stays NaN.
 func toBF16(dst []byte, row []float32) {
 	for k, v := range row {

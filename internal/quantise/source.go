@@ -88,6 +88,8 @@ func convert(out []byte, raw checkpoint.Raw, from, to tensor.DType, cols int) {
 // put writes one row, which it may spoil.
 func put(dst []byte, d tensor.DType, row []float32) {
 	switch d {
+	case tensor.F32:
+		toF32(dst, row)
 	case tensor.BF16:
 		toBF16(dst, row)
 	case tensor.F8E4M3:
