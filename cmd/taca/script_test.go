@@ -59,6 +59,7 @@ func TestScripts(t *testing.T) {
 			"hub":      hubOf(t),
 
 			"original.gguf": putOriginalGGUF,
+			"scaled":        putScaled,
 			"mask":          putMask,
 			"jpeg":          asJPEG,
 			"sample":        putSample,

@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -12,6 +13,7 @@ import (
 	"taca/internal/dialect"
 	"taca/internal/dialect/dialecttest"
 	"taca/internal/gguf/gguftest"
+	"taca/internal/quantise"
 	"taca/internal/tensor"
 )
 
@@ -58,6 +60,22 @@ func putOriginalGGUF(ts *testscript.TestScript, _ bool, args []string) {
 	table := dialect.FLUX(blocks(s, "transformer_blocks."), blocks(s, "single_transformer_blocks."))
 	file := gguftest.File(gguftest.Of(dialecttest.Original(canonical, table, "")), map[string]string{"general.architecture": "flux"})
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), file, 0o644))
+}
+
+// scaled DIR: the embedded model as a folder, the matrices of its transformer's
+// blocks in 8 bits with a scale each.
+func putScaled(ts *testscript.TestScript, neg bool, args []string) {
+	putModel(ts, neg, args)
+	s := stored(ts, "transformer", "diffusion_pytorch_model")
+	eights, err := quantise.New(s, tensor.F8E4M3, false)
+	ts.Check(err)
+	all := dialecttest.Tensors(eights, "")
+	for i := range all {
+		if all[i].Type == "F8_E4M3" {
+			all[i].Scale = 1.25
+		}
+	}
+	ts.Check(checkpoint.Write(filepath.Join(ts.MkAbs(args[0]), "transformer", "diffusion_pytorch_model.safetensors"), all, nil))
 }
 
 // stored is a component's weights in the embedded model.
