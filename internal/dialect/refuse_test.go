@@ -135,6 +135,19 @@ func FuzzRead(f *testing.F) {
 				}
 			}
 		}
+		all, err := dialect.Layout(parts)
+		if err != nil && !errors.As(err, &refused) {
+			t.Fatalf("error %v of another kind", err)
+		}
+		for _, j := range all {
+			bytes := 0
+			for _, p := range j.Parts {
+				bytes += len(p.Bytes)
+			}
+			if want := 2 * (checkpoint.Raw{Shape: j.Shape}).Elements(); err == nil && bytes != want {
+				t.Fatalf("%s of %v is written with %d bytes", j.Name, j.Shape, bytes)
+			}
+		}
 	})
 }
 

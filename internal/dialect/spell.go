@@ -2,6 +2,7 @@ package dialect
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"taca/internal/checkpoint"
@@ -158,10 +159,13 @@ func (c Component) join(m named, ending string) (Joined, error) {
 	if strings.HasSuffix(m.name, "_norm") && c.Kind == FLUXTransformer {
 		j.Name = m.name + ".scale"
 	}
+	width := view{file: c}.columns(m.Parts[0] + ".weight")
 	for i, part := range m.Parts {
 		raw, ok := c.Tensor(part + ending)
-		if !ok || len(raw.Shape) == 0 || i > 0 && len(raw.Shape) != len(j.Shape) {
-			return j, &checkpoint.Error{Path: c.String(), Problem: fmt.Sprintf("tensor %q, which is joined to others in a single file, is missing or of another kind", part+ending)}
+		sound := i == len(m.Parts)-1 || len(raw.Shape) > 0 && raw.Shape[0] == width // as Cut has it
+		if !ok || len(raw.Shape) == 0 || !sound || i > 0 && !slices.Equal(raw.Shape[1:], j.Shape[1:]) {
+			return j, &checkpoint.Error{Path: c.String(), Problem: fmt.Sprintf("tensor %q, which is joined to others in a single file, is missing or of another shape", part+ending),
+				Hint: "write a folder"}
 		}
 		if i == 0 {
 			j.Shape = append([]int{0}, raw.Shape[1:]...)
@@ -172,9 +176,9 @@ func (c Component) join(m named, ending string) (Joined, error) {
 	if m.squeezed && len(j.Shape) == 2 {
 		j.Shape = append(j.Shape, 1, 1)
 	}
-	if n := j.Shape[0]; m.Swapped {
-		p := j.Parts[0]
-		if n%2 != 0 {
+	if m.Swapped {
+		p, n := j.Parts[0], j.Shape[0]
+		if n%2 != 0 || n == 0 {
 			return j, &checkpoint.Error{Path: c.String(), Problem: fmt.Sprintf("tensor %q has no two halves, shift and scale", p.Name)}
 		}
 		j.Parts = []Part{{p.Name, rows(p.Raw, n/2, n)}, {p.Name, rows(p.Raw, 0, n/2)}}

@@ -61,7 +61,7 @@ func TestLayoutRefuses(t *testing.T) {
 		from, to, want string
 	}{
 		"a stranger": {"proj_out.bias", "proj_out.bios", `"proj_out.bios" has no name`},
-		"a hole":     {"transformer_blocks.0.attn.to_k.weight", "", `"transformer_blocks.0.attn.to_k.weight", which is joined to others in a single file, is missing`},
+		"a hole":     {"transformer_blocks.0.attn.to_k.weight", "", `"transformer_blocks.0.attn.to_k.weight", which is joined to others in a single file, is missing or of another shape`},
 	} {
 		e := edit(parts[0], func(n string) string {
 			if n == c.from {
