@@ -7,7 +7,9 @@ import (
 	"io/fs"
 	"path/filepath"
 	"strings"
+	"time"
 
+	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 
 	"taca/configs"
@@ -103,7 +105,9 @@ func (a *app) convertFolder(ctx context.Context, s configs.Settings, format *ten
 	if err != nil {
 		return err
 	}
-	before, after, err := m.Save(ctx, to, format)
+	bar := &convertBar{app: a}
+	before, after, err := m.Save(ctx, to, format, bar.show)
+	bar.close()
 	if err != nil {
 		return err
 	}
@@ -168,13 +172,52 @@ func (a *app) convertFile(ctx context.Context, s configs.Settings, format *tenso
 		a.warnTwice(p, format)
 		names = append(names, string(p.Kind))
 	}
+	bar := &convertBar{app: a}
 	err = convert.Whole(to, func(place string) error {
-		after, err = convert.File(ctx, place, parts, format)
+		after, err = convert.File(ctx, place, parts, format, bar.show)
 		return err
 	})
+	bar.close()
 	if err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(a.stdout, "%s: %s, %s, was %s\n", to, strings.Join(names, ", "), residency.Text(after), residency.Text(before))
 	return err
+}
+
+// convertBar shows how far a component, or a file, is, on terminals only.
+type convertBar struct {
+	app   *app
+	bar   *progressbar.ProgressBar
+	total int
+}
+
+// show brings the bar up to date, or begins the next.
+func (b *convertBar) show(done, total int) {
+	if !b.app.terminal {
+		return
+	}
+	if b.bar == nil || b.total != total {
+		b.close()
+		b.total = total
+		b.bar = progressbar.NewOptions(total,
+			progressbar.OptionSetWriter(b.app.stderr),
+			progressbar.OptionSetDescription("converting"),
+			progressbar.OptionSetWidth(24),
+			progressbar.OptionShowBytes(true),
+			progressbar.OptionShowCount(),
+			progressbar.OptionSetPredictTime(true),
+			progressbar.OptionClearOnFinish(),
+			progressbar.OptionThrottle(100*time.Millisecond),
+		)
+	}
+	_ = b.bar.Set(done) // a bar that cannot be drawn is no reason to stop
+}
+
+// close wipes the bar.
+func (b *convertBar) close() {
+	if b.bar != nil {
+		_ = b.bar.Clear()
+		b.bar = nil
+	}
 }

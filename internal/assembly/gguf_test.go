@@ -75,7 +75,7 @@ func TestGGUFOfAuthors(t *testing.T) {
 			t.Errorf("%s: another picture than that of its numbers", name)
 		}
 		rounded, bf16 := filepath.Join(t.TempDir(), "bf16.safetensors"), tensor.BF16
-		if _, err := convert.File(context.Background(), rounded, parts, &bf16); err != nil {
+		if _, err := convert.File(context.Background(), rounded, parts, &bf16, func(int, int) {}); err != nil {
 			t.Fatal(err)
 		}
 		near, _ := painted(t, assembled(t, assembly.Files{Transformer: rounded}, dir))

@@ -35,7 +35,7 @@ func single(t *testing.T, dir string, to *tensor.DType) (string, error) {
 	}
 	defer closed()
 	path := filepath.Join(t.TempDir(), "whole.safetensors")
-	_, err = convert.File(context.Background(), path, parts, to)
+	_, err = convert.File(context.Background(), path, parts, to, func(int, int) {})
 	return path, err
 }
 

@@ -79,9 +79,18 @@ func TestMemory(t *testing.T) {
 	}
 	before, q8 := memory(t, "VmRSS"), tensor.Q8
 	parts := []dialect.Component{{Source: file, Kind: dialect.FLUXTransformer}}
-	written, err := convert.File(context.Background(), filepath.Join(t.TempDir(), "out.safetensors"), parts, &q8)
+	told := 0
+	seen := func(done, total int) {
+		if told++; done > total || total != 24576*4*wide {
+			t.Errorf("%d of %d bytes were told", done, total)
+		}
+	}
+	written, err := convert.File(context.Background(), filepath.Join(t.TempDir(), "out.safetensors"), parts, &q8, seen)
 	if want := 8192*4*wide + 16384*tensor.Q8.RowBytes(wide); err != nil || written != want {
 		t.Fatalf("%d bytes were written, want %d (%v)", written, want, err)
+	}
+	if told != 2 {
+		t.Errorf("told %d times of two tensors", told)
 	}
 	grown := memory(t, "VmHWM") - before
 	t.Logf("%d MiB", grown>>20)
@@ -143,14 +152,14 @@ func TestWordless(t *testing.T) {
 	defer file.Close()
 	dir, bf16 := t.TempDir(), tensor.BF16
 	var wordless *convert.Wordless
-	if _, err := convert.Component(context.Background(), filepath.Join(dir, "a"), file, nil); !errors.As(err, &wordless) {
+	if _, err := convert.Component(context.Background(), filepath.Join(dir, "a"), file, nil, func(int, int) {}); !errors.As(err, &wordless) {
 		t.Errorf("error %v", err)
 	}
 	if left, _ := os.ReadDir(dir); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
 	}
 	path := filepath.Join(dir, "b.safetensors")
-	if _, err := convert.Component(context.Background(), path, file, &bf16); err != nil {
+	if _, err := convert.Component(context.Background(), path, file, &bf16, func(int, int) {}); err != nil {
 		t.Fatal(err)
 	}
 	out, err := checkpoint.OpenFile(path)
@@ -178,7 +187,7 @@ func TestStops(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	cancel(cause)
 	dir := t.TempDir()
-	if _, err := convert.Component(ctx, filepath.Join(dir, "a"), file, nil); !errors.Is(err, cause) {
+	if _, err := convert.Component(ctx, filepath.Join(dir, "a"), file, nil, func(int, int) {}); !errors.Is(err, cause) {
 		t.Errorf("error %v", err)
 	}
 	if left, _ := os.ReadDir(dir); len(left) > 0 {

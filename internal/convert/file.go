@@ -25,30 +25,37 @@ func (w *Wordless) Error() string {
 	return fmt.Sprintf("%s: holds weights of %s, for which safetensors has no word", w.Path, w.Format)
 }
 
+// Seen is told of how many bytes of the source have passed.
+type Seen func(done, total int)
+
 // Component writes a component under its canonical names, and returns the bytes
 // of its tensors. The matrices of a transformer's blocks become to; all stays as
 // it is where to is nil.
-func Component(ctx context.Context, path string, s checkpoint.Source, to *tensor.DType) (int, error) {
+func Component(ctx context.Context, path string, s checkpoint.Source, to *tensor.DType, seen Seen) (int, error) {
 	var all []dialect.Joined
 	for _, name := range s.Names() {
 		raw, _ := s.Tensor(name)
 		all = append(all, dialect.Joined{Name: name, Shape: raw.Shape, Parts: []dialect.Part{{Name: name, Raw: raw}}, File: s.String()})
 	}
-	return write(ctx, path, all, to)
+	return write(ctx, path, all, to, seen)
 }
 
 // File is Component of a model's components in one file, in their authors' names.
-func File(ctx context.Context, path string, parts []dialect.Component, to *tensor.DType) (int, error) {
+func File(ctx context.Context, path string, parts []dialect.Component, to *tensor.DType, seen Seen) (int, error) {
 	all, err := dialect.Layout(parts)
 	if err != nil {
 		return 0, err
 	}
-	return write(ctx, path, all, to)
+	return write(ctx, path, all, to, seen)
 }
 
-func write(ctx context.Context, path string, all []dialect.Joined, to *tensor.DType) (written int, err error) {
+func write(ctx context.Context, path string, all []dialect.Joined, to *tensor.DType, seen Seen) (written int, err error) {
 	tensors := make([]checkpoint.Tensor, len(all))
+	done, total := 0, 0
 	for i, j := range all {
+		for _, p := range j.Parts {
+			total += len(p.Bytes)
+		}
 		if tensors[i], err = becomes(j, to); err != nil {
 			return 0, err
 		}
@@ -59,6 +66,8 @@ func write(ctx context.Context, path string, all []dialect.Joined, to *tensor.DT
 				if err := quantise.Stream(ctx, w, p.Raw, tensors[i].Type); err != nil {
 					return err
 				}
+				done += len(p.Bytes)
+				seen(done, total)
 			}
 			return nil
 		})

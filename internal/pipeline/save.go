@@ -19,11 +19,11 @@ import (
 // All other files are copied, the transformer's too where to is nil, and weights
 // that lie elsewhere are written as diffusers would. After an error, or where ctx
 // ends, nothing is left behind; a folder that exists is fs.ErrExist.
-func (m *Model) Save(ctx context.Context, dir string, to *tensor.DType) (before, after int, err error) {
+func (m *Model) Save(ctx context.Context, dir string, to *tensor.DType, seen convert.Seen) (before, after int, err error) {
 	err = convert.Whole(dir, func(place string) error {
 		err := m.copyFiles(ctx, place, to != nil)
 		if err == nil {
-			before, after, err = m.saveWeights(ctx, place, to)
+			before, after, err = m.saveWeights(ctx, place, to, seen)
 		}
 		return err
 	})
@@ -71,7 +71,7 @@ func (s stopped) Read(b []byte) (int, error) {
 
 // saveWeights writes the weights that copyFiles does not copy, and counts those
 // of the transformer.
-func (m *Model) saveWeights(ctx context.Context, dir string, to *tensor.DType) (before, after int, err error) {
+func (m *Model) saveWeights(ctx context.Context, dir string, to *tensor.DType, seen convert.Seen) (before, after int, err error) {
 	w := m.newWeights()
 	defer func() { err = errors.Join(err, w.close()) }()
 	for _, name := range m.parts() {
@@ -86,7 +86,7 @@ func (m *Model) saveWeights(ctx context.Context, dir string, to *tensor.DType) (
 		}
 		written := bytes
 		if m.folder.Elsewhere(name) || name == "transformer" && to != nil {
-			if written, err = convert.Component(ctx, filepath.Join(dir, name, stem(name)+".safetensors"), s, to); err != nil {
+			if written, err = convert.Component(ctx, filepath.Join(dir, name, stem(name)+".safetensors"), s, to, seen); err != nil {
 				return 0, 0, err
 			}
 		}
