@@ -33,12 +33,12 @@ func begun(t *testing.T, dir, to string, args ...string) (wait func() error, sig
 	}
 }
 
-// largeFile is a transformer of 100 MiB of zeros.
+// largeFile is a transformer of 80 MiB of zeros.
 func largeFile(t *testing.T, dir string) {
 	t.Helper()
 	var all []checkpoint.Tensor
 	for _, name := range []string{"single_transformer_blocks.0.attn.to_q.weight", "single_transformer_blocks.0.attn.to_k.weight", "single_transformer_blocks.0.attn.to_v.weight", "single_transformer_blocks.0.proj_mlp.weight", "x_embedder.weight"} {
-		all = append(all, checkpoint.FromFloats(name, []int{2560, 2048}, make([]float32, 2560*2048)))
+		all = append(all, checkpoint.FromFloats(name, []int{2048, 2048}, make([]float32, 2048*2048)))
 	}
 	if err := checkpoint.Write(filepath.Join(dir, "large.safetensors"), all, nil); err != nil {
 		t.Fatal(err)
