@@ -68,7 +68,9 @@ type part struct {
 	Tensors    int            `json:"tensors"`
 	Parameters int            `json:"parameters"`
 	Bytes      int            `json:"bytes"`
-	Formats    map[string]int `json:"formats"` // tensors of each number format
+	Formats    map[string]int `json:"formats"`        // tensors of each number format
+	Fits       []string       `json:"fits,omitempty"` // presets with a component of just these sizes
+	Flag       string         `json:"flag,omitempty"` // that gives it
 	List       []tensorLine   `json:"list,omitempty"`
 }
 
@@ -105,7 +107,7 @@ func inspect(path string, all bool, model string) (*contents, error) {
 			found.Refused, err = refused.Problem, nil
 		}
 	} else {
-		found.recognise(f, all)
+		err = found.recognise(f, all)
 	}
 	return found, err
 }
@@ -130,7 +132,11 @@ func survey(name string, s checkpoint.Source, all bool) part {
 		p.Tensors++
 		p.Parameters += raw.Elements()
 		p.Bytes += len(raw.Bytes)
-		p.Formats[raw.Type]++
+		format := raw.Type
+		if raw.Scale != 0 {
+			format += " scaled"
+		}
+		p.Formats[format]++
 		if all {
 			p.List = append(p.List, tensorLine{n, raw.Type, raw.Shape})
 		}
@@ -150,6 +156,9 @@ func (c *contents) print(to io.Writer) error {
 		for _, t := range p.List {
 			fmt.Fprintf(w, "  %s\t%s\t%v\n", t.Name, t.Type, t.Shape)
 		}
+	}
+	for _, p := range c.Parts {
+		p.printFits(w)
 	}
 	if c.Adapter != nil {
 		c.Adapter.print(w)

@@ -64,21 +64,31 @@ func isFile(name string) bool {
 	return err == nil && !info.IsDir()
 }
 
-// assemble makes a folder of single files and of what lends the rest of them.
-func (a *app) assemble(s configs.Settings, planned bool) (*checkpoint.Folder, error) {
-	files := assembly.Files{Transformer: s.Parts.Transformer, VAE: s.Parts.VAE, CLIPL: s.Parts.CLIPL, CLIPG: s.Parts.CLIPG, T5: s.Parts.T5}
-	base := s.Parts.Base
+// sourcesOf is the files that the settings name, and the folder or preset that
+// lends the rest.
+func sourcesOf(s configs.Settings) (files assembly.Files, base string, err error) {
+	files = assembly.Files{Transformer: s.Parts.Transformer, VAE: s.Parts.VAE, CLIPL: s.Parts.CLIPL, CLIPG: s.Parts.CLIPG, T5: s.Parts.T5}
+	base = s.Parts.Base
 	switch {
 	case s.Model == "":
 	case isFile(s.Model):
 		files.Model = s.Model
 	case base != "":
-		return nil, usagef("--base %s lends to single files, but --model %s is none: leave out one of them", base, s.Model)
+		return files, "", usagef("--base %s lends to single files, but --model %s is none: leave out one of them", base, s.Model)
 	default:
-		base = s.Model
+		return files, s.Model, nil
 	}
-	if files == (assembly.Files{}) {
-		return nil, usagef("--base %s lends to single files, and there are none: give them, or --model %s", base, base)
+	if files == (assembly.Files{}) && base != "" {
+		return files, "", usagef("--base %s lends to single files, and there are none: give them, or --model %s", base, base)
+	}
+	return files, base, nil
+}
+
+// assemble makes a folder of single files and of what lends the rest of them.
+func (a *app) assemble(s configs.Settings, planned bool) (*checkpoint.Folder, error) {
+	files, base, err := sourcesOf(s)
+	if err != nil {
+		return nil, err
 	}
 	m, err := assembly.Read(files)
 	if err != nil {

@@ -19,6 +19,7 @@ import (
 type pullOptions struct {
 	connections     int
 	offline, dryRun bool
+	tokenizers      bool
 	json, quiet     bool
 }
 
@@ -50,6 +51,7 @@ none is.`,
 	fl.IntVar(&opts.connections, "connections", 8, "`N` connections at once, 1 to 64, each with 8 MiB of memory")
 	fl.BoolVar(&opts.offline, "offline", false, "ask no hub: is all of it in the cache?")
 	fl.BoolVar(&opts.dryRun, "dry-run", false, "list the files and their bytes, and fetch nothing")
+	fl.BoolVar(&opts.tokenizers, "tokenizers", false, "only the tokenizers, a few MB: what single files lack")
 	fl.BoolVar(&opts.json, "json", false, "print one JSON object at the end instead of the path")
 	fl.BoolVar(&opts.quiet, "quiet", false, "no progress and no remarks")
 	fl.SortFlags = false
@@ -66,6 +68,9 @@ func runPull(c *cobra.Command, a *app, name string, opts pullOptions) error {
 	if err != nil {
 		return usagef("pull %w", err)
 	}
+	if opts.tokenizers && reference.File != "" {
+		return usagef("pull %s: --tokenizers is of a whole pipeline: leave out the file", name)
+	}
 	config, err := hub.FromEnvironment()
 	if err != nil {
 		return usageError{err}
@@ -75,7 +80,7 @@ func runPull(c *cobra.Command, a *app, name string, opts pullOptions) error {
 	bar := &pullBar{app: a}
 	defer bar.close()
 	p, err := hub.Open(c.Context(), config, reference, hub.Options{
-		Connections: opts.connections, Agent: "taca/" + version(), Class: pipeline.CheckClass, Remark: bar.remark,
+		Connections: opts.connections, Agent: "taca/" + version(), Class: pipeline.CheckClass, Remark: bar.remark, Tokenizers: opts.tokenizers,
 	})
 	if err != nil {
 		return err

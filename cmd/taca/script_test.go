@@ -57,10 +57,13 @@ func TestScripts(t *testing.T) {
 			"shared":   shared,
 			"gguf":     toGGUF,
 			"hub":      hubOf(t),
-			"mask":     putMask,
-			"jpeg":     asJPEG,
-			"sample":   putSample,
-			"without":  dropTensors,
+
+			"original.gguf": putOriginalGGUF,
+			"scaled":        putScaled,
+			"mask":          putMask,
+			"jpeg":          asJPEG,
+			"sample":        putSample,
+			"without":       dropTensors,
 		},
 	})
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -10,6 +12,9 @@ import (
 	"taca/internal/demo"
 	"taca/internal/dialect"
 	"taca/internal/dialect/dialecttest"
+	"taca/internal/gguf/gguftest"
+	"taca/internal/quantise"
+	"taca/internal/tensor"
 )
 
 // single FILE PART...: parts of the embedded model in one file: transformer,
@@ -39,6 +44,38 @@ func putSingle(ts *testscript.TestScript, _ bool, args []string) {
 		}
 	}
 	ts.Check(checkpoint.Write(ts.MkAbs(args[0]), all, nil))
+}
+
+// original.gguf FILE FORMAT: the embedded model's transformer as GGUF, in its
+// authors' names.
+func putOriginalGGUF(ts *testscript.TestScript, _ bool, args []string) {
+	s := stored(ts, "transformer", "diffusion_pytorch_model")
+	d, _ := tensor.ParseDType(args[1])
+	blocksOf, err := gguftest.Convert(s, d)
+	ts.Check(err)
+	var canonical dialecttest.Memory
+	for _, b := range blocksOf {
+		canonical = append(canonical, checkpoint.Tensor{Name: b.Name, Raw: checkpoint.Raw{Shape: b.Shape, Type: b.Type, Bytes: b.Bytes}})
+	}
+	table := dialect.FLUX(blocks(s, "transformer_blocks."), blocks(s, "single_transformer_blocks."))
+	file := gguftest.File(gguftest.Of(dialecttest.Original(canonical, table, "")), map[string]string{"general.architecture": "flux"})
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), file, 0o644))
+}
+
+// scaled DIR: the embedded model as a folder, the matrices of its transformer's
+// blocks in 8 bits with a scale each.
+func putScaled(ts *testscript.TestScript, neg bool, args []string) {
+	putModel(ts, neg, args)
+	s := stored(ts, "transformer", "diffusion_pytorch_model")
+	eights, err := quantise.New(s, tensor.F8E4M3, false)
+	ts.Check(err)
+	all := dialecttest.Tensors(eights, "")
+	for i := range all {
+		if all[i].Type == "F8_E4M3" {
+			all[i].Scale = 1.25
+		}
+	}
+	ts.Check(checkpoint.Write(filepath.Join(ts.MkAbs(args[0]), "transformer", "diffusion_pytorch_model.safetensors"), all, nil))
 }
 
 // stored is a component's weights in the embedded model.

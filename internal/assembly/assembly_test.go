@@ -190,7 +190,7 @@ func saved(t *testing.T, f *checkpoint.Folder) *checkpoint.Folder {
 	dir := filepath.Join(t.TempDir(), "saved")
 	m, err := pipeline.Read(f)
 	if err == nil {
-		_, _, err = m.Save(context.Background(), dir)
+		_, _, err = m.Save(context.Background(), dir, nil, func(int, int) {})
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -83,7 +83,11 @@ func (p part) open() (*component, error) {
 	if err != nil {
 		return nil, err
 	}
-	found, err := dialect.Read(file)
+	read := dialect.Read
+	if p.role.reads() {
+		read = dialect.Encoders
+	}
+	found, err := read(file)
 	if err != nil {
 		return nil, errors.Join(err, file.Close())
 	}

@@ -1,6 +1,7 @@
 package assembly
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"math"
@@ -21,13 +22,22 @@ type projected struct {
 }
 
 // withIdentity gives an encoder the identity for its projection, in the format
-// of its matrices where they hold plain numbers.
+// of its matrices where they hold plain numbers. One that has it already stays as
+// it is.
 func withIdentity(c checkpoint.Weights) checkpoint.Weights {
 	p := &projected{Weights: c, names: c.Names()}
-	if !slices.Contains(p.names, projection) {
+	if own, ok := c.Tensor(projection); !ok {
 		p.names = append(slices.Clone(p.names), projection)
+	} else if bytes.Equal(own.Bytes, identity(own).Bytes) {
+		return c
 	}
 	like, _ := c.Tensor("text_model.encoder.layers.0.self_attn.q_proj.weight")
+	p.identity = identity(like)
+	return p
+}
+
+// identity is the identity of a matrix's size and format, or in F32.
+func identity(like checkpoint.Raw) checkpoint.Raw {
 	one, known := ones[like.Type]
 	if !known {
 		like.Type, one = "F32", ones["F32"]
@@ -36,11 +46,11 @@ func withIdentity(c checkpoint.Weights) checkpoint.Weights {
 	if s := like.Shape; len(s) == 2 && s[0] == s[1] { // else the encoder is refused when it is opened
 		width = s[0]
 	}
-	p.identity = checkpoint.Raw{Shape: []int{width, width}, Type: like.Type, Bytes: make([]byte, width*width*len(one))}
+	out := checkpoint.Raw{Shape: []int{width, width}, Type: like.Type, Bytes: make([]byte, width*width*len(one))}
 	for i := range width {
-		copy(p.identity.Bytes[i*(width+1)*len(one):], one)
+		copy(out.Bytes[i*(width+1)*len(one):], one)
 	}
-	return p
+	return out
 }
 
 // ones are the bytes of 1 in each format.

@@ -109,7 +109,7 @@ func (l *lending) lacks(tokenizers []string) error {
 	}
 	hint := "give a diffusers folder that has them with --base DIR"
 	if l.Preset != nil && l.Preset.Repository != "" {
-		hint = fmt.Sprintf("get them with 'hf download %s --include \"tokenizer*/*\"', or %s", l.Preset.Repository, hint)
+		hint = fmt.Sprintf("get them, a few MB, with 'taca pull %s --tokenizers', or %s", l.Preset.Name, hint)
 	}
 	return &checkpoint.Error{Path: l.name(), Problem: problem, Hint: hint}
 }

@@ -115,3 +115,64 @@ func TestRelatives(t *testing.T) {
 		}
 	}
 }
+
+// TestPublishedLayout: the single file that is written of a published model's
+// components has the names and shapes of the published one.
+func TestPublishedLayout(t *testing.T) {
+	for name, file := range published(t) {
+		parts, err := dialect.Read(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if name == "clip_g" { // in OpenCLIP's names, which are written nowhere
+			continue
+		}
+		all, err := dialect.Layout(parts)
+		if err != nil || len(all) != len(file) {
+			t.Errorf("%s: %d tensors, want %d (%v)", name, len(all), len(file), err)
+		}
+		for _, j := range all {
+			if !slices.Equal(file[j.Name], j.Shape) {
+				t.Errorf("%s: %s is %v, want %v", name, j.Name, j.Shape, file[j.Name])
+			}
+		}
+	}
+}
+
+// TestFits: a published file fits the presets that have it.
+func TestFits(t *testing.T) {
+	files := published(t)
+	sd35 := []string{"sd35-large", "sd35-large-turbo", "sd35-medium"}
+	all := append([]string{"flux-dev", "flux-schnell"}, sd35...)
+	for _, c := range []struct {
+		file    string
+		presets []string
+		flag    string
+	}{
+		{"flux-dev", []string{"flux-dev"}, "--transformer"},
+		{"flux-schnell", []string{"flux-schnell"}, "--transformer"},
+		{"sd35-medium", []string{"sd35-medium"}, "--transformer"},
+		{"sd35-large", []string{"sd35-large", "sd35-large-turbo"}, "--transformer"},
+		{"ae", all, "--vae"},
+		{"clip_l", all, "--clip-l"},
+		{"clip_g", sd35, "--clip-g"},
+		{"t5xxl", all, "--t5"},
+	} {
+		parts, err := dialect.Read(files[c.file])
+		if err != nil {
+			t.Fatal(err)
+		}
+		presets, flag, err := Fits(parts[0])
+		if err != nil || !slices.Equal(presets, c.presets) || flag != c.flag {
+			t.Errorf("%s fits %v by %s, want %v by %s (%v)", c.file, presets, flag, c.presets, c.flag, err)
+		}
+	}
+	files["flux-dev"]["img_in.weight"], files["flux-dev"]["final_layer.linear.weight"] = []int{3072, 60}, []int{60, 3072}
+	parts, err := dialect.Read(files["flux-dev"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if presets, _, err := Fits(parts[0]); err != nil || len(presets) > 0 {
+		t.Errorf("of another size it fits %v (%v)", presets, err)
+	}
+}

@@ -63,33 +63,28 @@ func decode(d tensor.DType, b []byte) float32 {
 
 // half widens IEEE binary16.
 func half(h uint16) float32 {
-	sign, exponent, fraction := uint32(h>>15)<<31, int(h>>10&31), float64(h&1023)/1024
-	var v float64
-	switch exponent {
-	case 0:
-		v = math.Ldexp(fraction, -14)
-	case 31:
-		if fraction != 0 {
-			return float32(math.NaN())
-		}
-		v = math.Inf(1)
-	default:
-		v = math.Ldexp(1+fraction, exponent-15)
+	sign, exponent, fraction := uint32(h>>15)<<31, uint32(h>>10&31), uint32(h&1023)
+	switch {
+	case exponent == 0:
+		return math.Float32frombits(math.Float32bits(float32(fraction)*0x1p-24) | sign)
+	case exponent == 31 && fraction != 0:
+		return float32(math.NaN())
+	case exponent == 31:
+		return math.Float32frombits(0x7f800000 | sign)
 	}
-	return math.Float32frombits(math.Float32bits(float32(v)) | sign)
+	return math.Float32frombits(sign | (exponent+127-15)<<23 | fraction<<13)
 }
 
 // eighth widens F8_E4M3, the variant without infinities.
 func eighth(b byte) float32 {
-	sign, exponent, fraction := uint32(b>>7)<<31, int(b>>3&15), float64(b&7)/8
-	if b&0x7f == 0x7f {
+	sign, exponent, fraction := uint32(b>>7)<<31, uint32(b>>3&15), uint32(b&7)
+	switch {
+	case b&0x7f == 0x7f:
 		return float32(math.NaN())
+	case exponent == 0:
+		return math.Float32frombits(math.Float32bits(float32(fraction)*0x1p-9) | sign)
 	}
-	v := math.Ldexp(1+fraction, exponent-7)
-	if exponent == 0 {
-		v = math.Ldexp(fraction, -6)
-	}
-	return math.Float32frombits(math.Float32bits(float32(v)) | sign)
+	return math.Float32frombits(sign | (exponent+127-7)<<23 | fraction<<20)
 }
 
 // NonFinite names the weights of s that hold NaN or Inf. It reads every byte,

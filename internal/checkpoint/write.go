@@ -1,7 +1,6 @@
 package checkpoint
 
 import (
-	"cmp"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -41,24 +40,22 @@ func WriteTo(w io.Writer, tensors []Tensor, metadata map[string]string) error {
 			return err
 		}
 	}
-	_, err := write(w, tensors, metadata, func(t Tensor) ([]byte, error) { return t.Bytes, nil })
+	_, err := write(w, tensors, metadata, func(w io.Writer, i int) error {
+		_, err := w.Write(tensors[i].Bytes)
+		return err
+	})
 	return err
 }
 
-// WriteSource writes what s holds as a safetensors file, in its order, and
-// returns the bytes of the tensors. s may know shapes alone: bytes gives those
-// of one tensor after the other, so no more than one need be in memory.
-func WriteSource(w io.Writer, s Source, bytes func(name string) ([]byte, error)) (int, error) {
-	var tensors []Tensor
-	for _, name := range s.Names() {
-		raw, _ := s.Tensor(name)
-		tensors = append(tensors, Tensor{Name: name, Raw: raw})
-	}
+// WriteStream writes the safetensors format, as WriteTo does, of tensors that
+// need no bytes: fill writes those of one after the other. It returns the bytes
+// of all.
+func WriteStream(w io.Writer, tensors []Tensor, fill func(w io.Writer, i int) error) (int, error) {
 	metadata := map[string]string{"format": "pt"} // without it Python's transformers refuses the file
-	return write(w, tensors, metadata, func(t Tensor) ([]byte, error) { return bytes(t.Name) })
+	return write(w, tensors, metadata, fill)
 }
 
-func write(w io.Writer, tensors []Tensor, metadata map[string]string, bytes func(Tensor) ([]byte, error)) (int, error) {
+func write(w io.Writer, tensors []Tensor, metadata map[string]string, fill func(w io.Writer, i int) error) (int, error) {
 	given := len(tensors)
 	tensors, metadata = pack(append(slices.Clip(tensors), scales(tensors)...), metadata)
 	head, err := encodeHeader(tensors, metadata)
@@ -70,19 +67,34 @@ func write(w io.Writer, tensors []Tensor, metadata map[string]string, bytes func
 	}
 	total := 0
 	for i, t := range tensors {
-		data, err := t.Bytes, error(nil)
+		to := &counter{w: w}
 		if i < given {
-			data, err = bytes(t)
-		}
-		if err = cmp.Or(err, t.holds(data)); err == nil {
-			_, err = w.Write(data)
+			err = fill(to, i)
+		} else {
+			_, err = to.Write(t.Bytes)
 		}
 		if err != nil {
 			return 0, err
 		}
-		total += len(data)
+		if want, _ := (entry{name: t.Name, dtype: t.Type, shape: t.Shape}).bytes(); to.n != want {
+			return 0, fmt.Errorf("tensor %q of %s %v takes %d bytes, not %d", t.Name, t.Type, t.Shape, want, to.n)
+		}
+		total += to.n
 	}
 	return total, nil
+}
+
+// counter counts what passes.
+type counter struct {
+	w io.Writer
+	n int
+}
+
+// Write implements io.Writer.
+func (c *counter) Write(b []byte) (int, error) {
+	n, err := c.w.Write(b)
+	c.n += n
+	return n, err
 }
 
 // holds is an error unless data can be t's.

@@ -61,6 +61,22 @@ func Read(file checkpoint.Source) ([]Component, error) {
 	return parts, nil
 }
 
+// Encoders is Read of the text encoders in a whole pipeline of another family,
+// such as Stable Diffusion XL, the rest of which nobody paints with; of any other
+// file it is Read.
+func Encoders(file checkpoint.Source) ([]Component, error) {
+	v := view{file: file}
+	for _, name := range file.Names() {
+		if strings.HasPrefix(name, "conditioner.embedders.") || strings.HasPrefix(name, "cond_stage_model.") {
+			v.names = append(v.names, name)
+		}
+	}
+	if len(v.names) == 0 {
+		return Read(file)
+	}
+	return Read(v)
+}
+
 // match is a form that a file has, and under which prefix.
 type match struct {
 	form

@@ -58,7 +58,7 @@ var forms = []form{
 		return spelling{layers: FLUX(v.count("double_blocks."), v.count("single_blocks."))}
 	}},
 	{SD3Transformer, authors, transformerPrefixes, []string{"joint_blocks.0.context_block.attn.qkv.weight"}, func(v view) spelling {
-		return spelling{SD3(v.count("joint_blocks.")), Table{"pos_embed": {Parts: []string{"pos_embed.pos_embed"}}}}
+		return spelling{SD3(v.count("joint_blocks.")), sd3Bare}
 	}},
 	{FLUXTransformer, canonical, transformerPrefixes, []string{"single_transformer_blocks.0.attn.to_q.weight", "x_embedder.weight"}, nil},
 	{SD3Transformer, canonical, transformerPrefixes, []string{"pos_embed.proj.weight", "transformer_blocks.0.attn.add_q_proj.weight"}, nil},

@@ -1,8 +1,10 @@
 package dialect_test
 
 import (
+	"bytes"
 	"errors"
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -133,5 +135,48 @@ func FuzzRead(f *testing.F) {
 				}
 			}
 		}
+		all, err := dialect.Layout(parts)
+		if err != nil && !errors.As(err, &refused) {
+			t.Fatalf("error %v of another kind", err)
+		}
+		for _, j := range all {
+			bytes := 0
+			for _, p := range j.Parts {
+				bytes += len(p.Bytes)
+			}
+			if want := 2 * (checkpoint.Raw{Shape: j.Shape}).Elements(); err == nil && bytes != want {
+				t.Fatalf("%s of %v is written with %d bytes", j.Name, j.Shape, bytes)
+			}
+		}
 	})
+}
+
+// TestEncoders: the text encoders of a whole pipeline that nobody paints with are
+// read as if they were alone; of other files Encoders is Read.
+func TestEncoders(t *testing.T) {
+	clip := open(t, "openclip")
+	plain, err := dialect.Read(clip)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const prefix = "conditioner.embedders.1.model."
+	sdxl := edit(clip, func(n string) string { return prefix + n }).add("model.diffusion_model.input_blocks.0.0.weight", 4, 4).
+		add("first_stage_model.decoder.conv_in.weight", 8, 4, 3, 3).add("denoiser.sigmas", 1000)
+	if _, err := dialect.Read(sdxl); err == nil || !strings.Contains(err.Error(), "is a U-Net of Stable Diffusion 1, 2 or XL") {
+		t.Errorf("as a model: error %v", err)
+	}
+	got, err := dialect.Encoders(sdxl)
+	if err != nil || len(got) != 1 || got[0].Prefix != prefix || !slices.Equal(got[0].Names(), plain[0].Names()) {
+		t.Fatalf("%v (%v)", got, err)
+	}
+	for _, name := range plain[0].Names() {
+		a, _ := got[0].Tensor(name)
+		b, _ := plain[0].Tensor(name)
+		if !slices.Equal(a.Shape, b.Shape) || !bytes.Equal(a.Bytes, b.Bytes) {
+			t.Errorf("%s is another", name)
+		}
+	}
+	if got, err := dialect.Encoders(clip); err != nil || len(got) != 1 || got[0].Dialect != "OpenCLIP" {
+		t.Errorf("a file of its own: %v (%v)", got, err)
+	}
 }

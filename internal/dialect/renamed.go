@@ -32,6 +32,9 @@ func rename(v view, s spelling) (r *renamed, strangers, unfit []string) {
 		}
 		parts := sync.OnceValue(func() []checkpoint.Raw { // only what is copied costs anything
 			cut, _ := m.Cut(raw, width) // it has been tried above
+			if m.Swapped || m.transposed {
+				raw.Leave() // it is a copy
+			}
 			return cut
 		})
 		for i, part := range m.Parts {

@@ -18,6 +18,9 @@ func SD3(blocks int) Table {
 	return t
 }
 
+// sd3Bare is the tensor that belongs to no layer.
+var sd3Bare = Table{"pos_embed": {Parts: []string{"pos_embed.pos_embed"}}}
+
 var sd3Outside = rules{
 	"x_embedder.proj":    {"pos_embed.proj"},
 	"t_embedder.mlp.0":   {"time_text_embed.timestep_embedder.linear_1"},

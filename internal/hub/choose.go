@@ -55,6 +55,22 @@ func choose(r Reference, files map[string]entry, read contents, class func(strin
 	return c.chosen, nil
 }
 
+// chooseTokenizers is the files of a repository's tokenizers: what single files
+// of weights lack.
+func chooseTokenizers(r Reference, files map[string]entry) ([]entry, error) {
+	c := choice{files: files}
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		folder, file, _ := strings.Cut(name, "/")
+		if strings.HasPrefix(folder, "tokenizer") && !strings.Contains(file, "/") && ofTokenizer(file) {
+			c.take(name)
+		}
+	}
+	if len(c.chosen) == 0 {
+		return nil, refuse(r.String(), "is it a diffusers pipeline?", "it holds no tokenizers")
+	}
+	return c.chosen, nil
+}
+
 // noPipeline is a repository of something else.
 func noPipeline(r Reference, files map[string]entry) error {
 	var weights []string
@@ -150,17 +166,19 @@ func (c *choice) weights(component, stem string) error {
 func (c *choice) tokenizer(component string) {
 	found := false
 	for _, name := range slices.Sorted(maps.Keys(c.files)) {
-		if path.Dir(name) != component {
-			continue
-		}
-		switch path.Ext(name) {
-		case ".json", ".txt", ".model":
+		if path.Dir(name) == component && ofTokenizer(name) {
 			found = c.take(name) || found
 		}
 	}
 	if !found {
 		c.missing = append(c.missing, component+"/tokenizer.json")
 	}
+}
+
+// ofTokenizer reports whether a file of a tokenizer's folder may be read.
+func ofTokenizer(name string) bool {
+	ext := path.Ext(name)
+	return ext == ".json" || ext == ".txt" || ext == ".model"
 }
 
 // take chooses a file if it is there.

@@ -20,6 +20,7 @@ type Options struct {
 	Agent       string             // what the hub is told of the program
 	Class       func(string) error // refuses classes of pipelines
 	Remark      func(string)       // tells people what keeps it waiting
+	Tokenizers  bool               // no other files of a pipeline are wanted
 }
 
 // File is a file of a pull.
@@ -46,6 +47,7 @@ type Pull struct {
 	open      func(path string) (storage, error)
 	free      func(path string) (int64, error)
 	remark    func(string)
+	lean      bool // see Options.Tokenizers
 }
 
 // Open asks the hub, or without network the cache, what a reference stands for.
@@ -65,6 +67,7 @@ func newPull(c Config, r Reference, o Options) *Pull {
 	return &Pull{
 		Repository: r.Repository, Revision: r.Revision, reference: r, folder: newFolder(c.Cache, r.Repository), workers: o.Connections,
 		client: newClient(c, o.Connections, o.Agent, remark), segment: segmentSize, open: openStorage, free: free, remark: remark,
+		lean: o.Tokenizers,
 	}
 }
 
@@ -128,7 +131,12 @@ func (p *Pull) choose(commit string, files map[string]entry, read contents, clas
 		}
 		p.Path = filepath.Join(p.Path, filepath.FromSlash(name))
 		p.entries = []entry{e}
-	} else if p.entries, err = choose(p.reference, files, read, class); err != nil {
+	} else if p.lean {
+		p.entries, err = chooseTokenizers(p.reference, files)
+	} else {
+		p.entries, err = choose(p.reference, files, read, class)
+	}
+	if err != nil {
 		return err
 	}
 	first := map[string]bool{}

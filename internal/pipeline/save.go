@@ -3,7 +3,6 @@ package pipeline
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -11,36 +10,28 @@ import (
 	"strings"
 
 	"taca/internal/atomicfile"
-	"taca/internal/checkpoint"
+	"taca/internal/convert"
+	"taca/internal/tensor"
 )
 
-// Save writes the model to a new folder, the transformer's weights converted as
-// Convert says, and returns how many bytes they took and take. All other files
-// are copied, and weights that lie elsewhere are written as diffusers would.
-// After an error, or where ctx ends, nothing is left behind; a folder that
-// exists is fs.ErrExist.
-func (m *Model) Save(ctx context.Context, dir string) (before, after int, err error) {
-	if _, err := os.Lstat(dir); err == nil {
-		return 0, 0, fmt.Errorf("write %s: %w", dir, fs.ErrExist)
-	}
-	partial := filepath.Clean(dir) + ".partial"
-	if err := os.RemoveAll(partial); err != nil {
-		return 0, 0, err
-	}
-	if err = m.copyFiles(ctx, partial); err == nil {
-		before, after, err = m.saveWeights(ctx, partial)
-	}
-	if err == nil {
-		err = os.Rename(partial, dir)
-	}
-	if err != nil {
-		return 0, 0, errors.Join(err, os.RemoveAll(partial))
-	}
-	return before, after, nil
+// Save writes the model to a new folder, the matrices of its transformer's blocks
+// in the format to, and returns how many bytes the transformer took and takes.
+// All other files are copied, the transformer's too where to is nil, and weights
+// that lie elsewhere are written as diffusers would. After an error, or where ctx
+// ends, nothing is left behind; a folder that exists is fs.ErrExist.
+func (m *Model) Save(ctx context.Context, dir string, to *tensor.DType, seen convert.Seen) (before, after int, err error) {
+	err = convert.Whole(dir, func(place string) error {
+		err := m.copyFiles(ctx, place, to != nil)
+		if err == nil {
+			before, after, err = m.saveWeights(ctx, place, to, seen)
+		}
+		return err
+	})
+	return before, after, err
 }
 
-// copyFiles copies all but the transformer's weights.
-func (m *Model) copyFiles(ctx context.Context, dir string) error {
+// copyFiles copies all but the weights of a transformer that is converted.
+func (m *Model) copyFiles(ctx context.Context, dir string, converted bool) error {
 	files := m.folder.FS()
 	return fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
 		to := filepath.Join(dir, filepath.FromSlash(name))
@@ -49,7 +40,7 @@ func (m *Model) copyFiles(ctx context.Context, dir string) error {
 			return errors.Join(err, ctx.Err())
 		case d.IsDir():
 			return os.MkdirAll(to, 0o777)
-		case strings.HasPrefix(name, "transformer/") && (strings.Contains(name, ".safetensors") || strings.HasSuffix(name, ".gguf")):
+		case converted && strings.HasPrefix(name, "transformer/") && (strings.Contains(name, ".safetensors") || strings.HasSuffix(name, ".gguf")):
 			return nil
 		}
 		from, err := files.Open(name)
@@ -58,57 +49,50 @@ func (m *Model) copyFiles(ctx context.Context, dir string) error {
 		}
 		defer from.Close()
 		return atomicfile.Write(to, func(w io.Writer) error {
-			_, err := io.Copy(w, from)
+			_, err := io.Copy(w, stopped{ctx, from})
 			return err
 		})
 	})
 }
 
+// stopped is a reader that ends with ctx.
+type stopped struct {
+	ctx context.Context
+	io.Reader
+}
+
+// Read implements io.Reader.
+func (s stopped) Read(b []byte) (int, error) {
+	if err := s.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return s.Reader.Read(b)
+}
+
 // saveWeights writes the weights that copyFiles does not copy, and counts those
 // of the transformer.
-func (m *Model) saveWeights(ctx context.Context, dir string) (before, after int, err error) {
+func (m *Model) saveWeights(ctx context.Context, dir string, to *tensor.DType, seen convert.Seen) (before, after int, err error) {
 	w := m.newWeights()
 	defer func() { err = errors.Join(err, w.close()) }()
 	for _, name := range m.parts() {
-		if name != "transformer" && !m.folder.Elsewhere(name) {
-			continue
-		}
-		stored, written, err := w.save(ctx, name, filepath.Join(dir, name))
+		s, err := w.stored(name)
 		if err != nil {
 			return 0, 0, err
 		}
+		bytes := 0
+		for _, tensor := range s.Names() {
+			raw, _ := s.Tensor(tensor)
+			bytes += len(raw.Bytes)
+		}
+		written := bytes
+		if m.folder.Elsewhere(name) || name == "transformer" && to != nil {
+			if written, err = convert.Component(ctx, filepath.Join(dir, name, stem(name)+".safetensors"), s, to, seen); err != nil {
+				return 0, 0, err
+			}
+		}
 		if name == "transformer" {
-			before, after = stored, written
+			before, after = bytes, written
 		}
 	}
 	return before, after, nil
-}
-
-// save writes one component as one file, a tensor at a time.
-func (w *weights) save(ctx context.Context, component, dir string) (before, after int, err error) {
-	stored, err := w.stored(component)
-	if err != nil {
-		return 0, 0, err
-	}
-	converted, err := w.component(component)
-	if err != nil {
-		return 0, 0, err
-	}
-	for _, name := range stored.Names() {
-		raw, _ := stored.Tensor(name)
-		before += len(raw.Bytes)
-	}
-	shapes, err := w.shapes(component)
-	if err != nil {
-		return 0, 0, err
-	}
-	path := filepath.Join(dir, stem(component)+".safetensors")
-	err = atomicfile.Write(path, func(out io.Writer) error {
-		after, err = checkpoint.WriteSource(out, shapes, func(name string) ([]byte, error) {
-			raw, _ := converted.Tensor(name)
-			return raw.Bytes, ctx.Err()
-		})
-		return err
-	})
-	return before, after, err
 }

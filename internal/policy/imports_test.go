@@ -35,6 +35,7 @@ var mayImport = map[string][]string{
 	"internal/dialect":           {"internal/checkpoint"},
 	"internal/assembly":          {"internal/checkpoint", "internal/dialect", "configs"},
 	"internal/quantise":          {"internal/tensor", "internal/checkpoint"},
+	"internal/convert":           {"internal/tensor", "internal/checkpoint", "internal/dialect", "internal/quantise", "internal/atomicfile"},
 	"internal/trace":             {"internal/tensor", "internal/checkpoint"},
 	"internal/model":             {"internal/tensor"},
 	"internal/model/nn":          {"internal/tensor", "internal/checkpoint", "internal/model"},
@@ -61,7 +62,7 @@ var mayImport = map[string][]string{
 	"internal/pipeline": {
 		"internal/tensor", "internal/checkpoint", "internal/dry", "internal/tokenizer",
 		"internal/model", "internal/model/", "internal/lora", "internal/sampler", "internal/quantise", "internal/atomicfile",
-		"internal/conditioning", "internal/attention",
+		"internal/conditioning", "internal/attention", "internal/convert",
 	},
 	"internal/dialect/dialecttest": {"internal/checkpoint", "internal/dialect"},
 

@@ -5,6 +5,12 @@ import (
 	"math"
 )
 
+func toF32(dst []byte, row []float32) {
+	for k, v := range row {
+		binary.LittleEndian.PutUint32(dst[4*k:], math.Float32bits(v))
+	}
+}
+
 // toBF16 rounds to nearest, ties to even; NaN stays NaN.
 func toBF16(dst []byte, row []float32) {
 	for k, v := range row {
@@ -27,17 +33,15 @@ func toF8(dst []byte, row []float32) {
 }
 
 func f8(v float32) byte {
-	sign := byte(math.Float32bits(v) >> 24 & 0x80)
-	if v != v {
+	b := math.Float32bits(v)
+	sign, a := byte(b>>24)&0x80, b&^(1<<31)
+	switch {
+	case v != v:
 		return sign | 0x7f
+	case a >= math.Float32bits(448):
+		return sign | 0x7e
+	case a < math.Float32bits(0x1p-6): // in steps of 2⁻⁹; eight of them are the first number of the others
+		return sign | byte(math.RoundToEven(float64(math.Float32frombits(a))*0x1p9))
 	}
-	a := min(math.Abs(float64(v)), 448)
-	_, e := math.Frexp(a) // a is below 2^e
-	step := math.Ldexp(1, max(e-1, -6)-3)
-	a = math.RoundToEven(a/step) * step
-	if a < 0x1p-6 {
-		return sign | byte(a*0x1p9)
-	}
-	fraction, e := math.Frexp(a)
-	return sign | byte(e-1+7)<<3 | byte((2*fraction-1)*8)
+	return sign | byte((a+0x7ffff+a>>20&1)>>20-(127-7)<<3)
 }

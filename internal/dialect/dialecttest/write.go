@@ -10,6 +10,30 @@ import (
 	"taca/internal/dialect"
 )
 
+// Memory is tensors as a Source.
+type Memory []checkpoint.Tensor
+
+// Tensor implements checkpoint.Source.
+func (m Memory) Tensor(name string) (checkpoint.Raw, bool) {
+	i := slices.IndexFunc(m, func(t checkpoint.Tensor) bool { return t.Name == name })
+	if i < 0 {
+		return checkpoint.Raw{}, false
+	}
+	return m[i].Raw, true
+}
+
+// Names implements checkpoint.Source.
+func (m Memory) Names() []string {
+	var names []string
+	for _, t := range m {
+		names = append(names, t.Name)
+	}
+	return names
+}
+
+// String implements checkpoint.Source.
+func (m Memory) String() string { return "memory" }
+
 // Tensors are those of a source, with a prefix.
 func Tensors(s checkpoint.Source, prefix string) []checkpoint.Tensor {
 	var out []checkpoint.Tensor

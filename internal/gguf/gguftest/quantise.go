@@ -26,6 +26,15 @@ func Convert(s checkpoint.Source, d tensor.DType) ([]Tensor, error) {
 	return all, nil
 }
 
+// Of is tensors as they are.
+func Of(tensors []checkpoint.Tensor) []Tensor {
+	var all []Tensor
+	for _, t := range tensors {
+		all = append(all, Tensor{t.Name, t.Shape, t.Type, t.Bytes})
+	}
+	return all
+}
+
 // Quantise rounds numbers to Q8_0 or Q4_K, each as well as a scale and a minimum
 // out of the range of its part can.
 func Quantise(d tensor.DType, numbers []float32) []byte {
