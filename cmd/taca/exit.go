@@ -112,5 +112,5 @@ func message(ctx context.Context, err error) string {
 	case errors.As(context.Cause(ctx), &sig):
 		return "interrupted; nothing half-written is left"
 	}
-	return strings.ReplaceAll(err.Error(), "\n", "; ") // of several that were joined
+	return legible(strings.ReplaceAll(err.Error(), "\n", "; "), "") // of several that were joined
 }

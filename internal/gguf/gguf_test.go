@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"taca/internal/checkpoint"
+	"taca/internal/fuzztest"
 	"taca/internal/gguf"
 	"taca/internal/gguf/gguftest"
 )
@@ -123,7 +124,9 @@ func FuzzGGUF(f *testing.F) {
 		f.Add(data)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		h, err := gguf.Parse(data)
+		var h *gguf.Header
+		var err error
+		fuzztest.Bounded(t, 1<<16, 64, len(data), func() { h, err = gguf.Parse(data) })
 		if err != nil {
 			if strings.ContainsAny(err.Error(), "\n\r") {
 				t.Errorf("an error of more than one line: %q", err)

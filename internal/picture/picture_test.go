@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"taca/internal/fuzztest"
 	"taca/internal/picture"
 )
 
@@ -67,7 +68,9 @@ func FuzzRemarks(f *testing.F) {
 		if err := os.WriteFile(path, data, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		remarks, err := picture.Remarks(path)
+		var remarks map[string]string
+		var err error
+		fuzztest.Bounded(t, 1<<16, 16, len(data), func() { remarks, err = picture.Remarks(path) })
 		if err != nil && remarks != nil {
 			t.Errorf("both %v and %v", remarks, err)
 		}

@@ -31,6 +31,7 @@ var mayImport = map[string][]string{
 	"internal/gguf/gguftest":     {"internal/tensor", "internal/gguf", "internal/checkpoint"},
 	"internal/hub":               {"internal/checkpoint"},
 	"internal/hub/hubtest":       {},
+	"internal/fuzztest":          {},
 	"internal/conditioning":      {"internal/atomicfile", "internal/checkpoint"},
 	"internal/dialect":           {"internal/checkpoint"},
 	"internal/assembly":          {"internal/checkpoint", "internal/dialect", "configs"},
@@ -79,7 +80,7 @@ var (
 )
 
 // testPackages may be imported by tests, and by each other.
-var testPackages = []string{"internal/tensor/opstest", "internal/model/modeltest", "internal/model/encodertest", "internal/dialect/dialecttest", "internal/gguf/gguftest", "internal/hub/hubtest"}
+var testPackages = []string{"internal/tensor/opstest", "internal/model/modeltest", "internal/model/encodertest", "internal/dialect/dialecttest", "internal/gguf/gguftest", "internal/hub/hubtest", "internal/fuzztest"}
 
 // devices are the packages that hold C: everybody else speaks tensor.Ops.
 var devices = []string{"internal/cpu", "internal/cuda", "internal/cuda/driver"}
