@@ -97,6 +97,8 @@ func TestDefectsAreNamed(t *testing.T) {
 		{"no block", patch(map[int][]byte{format: u32(8)}), `"abc" of Q8_0 has rows of 2 numbers, which are no whole blocks of 32`},
 		{"far", patch(map[int][]byte{offset: u64(1 << 63)}), `"abc" has the impossible offset`},
 		{"beyond", patch(map[int][]byte{offset: u64(64)}), "ends 48 bytes early"},
+		{"hole", append(patch(map[int][]byte{offset: u64(64)}), make([]byte, 64)...), `64 bytes before tensor "abc" belong to none`},
+		{"long", append(patch(nil), make([]byte, 32)...), "48 bytes at its end belong to no tensor"},
 		{"odd", patch(map[int][]byte{offset: u64(3)}), "begins at byte 3 of the data, which is no multiple of 32"},
 		{"truncated", patch(nil)[:len(patch(nil))-17], `ends 1 bytes early, within tensor "abc"`},
 		{"twice", twice, `names tensor "a" twice`},

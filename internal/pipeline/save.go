@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 
 	"taca/internal/atomicfile"
 	"taca/internal/checkpoint"
+	"taca/internal/mapping"
 )
 
 // Save writes the model to a new folder, the transformer's weights converted as
@@ -108,7 +110,7 @@ func (w *weights) save(ctx context.Context, component, dir string) (before, afte
 			raw, _ := converted.Tensor(name)
 			return raw.Bytes, ctx.Err()
 		})
-		return err
+		return cmp.Or(mapping.Check(), err) // first what is at the bottom of it
 	})
 	return before, after, err
 }
