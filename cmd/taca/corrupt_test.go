@@ -16,6 +16,8 @@ import (
 	"testing"
 
 	"taca/internal/checkpoint"
+	"taca/internal/dialect"
+	"taca/internal/dialect/dialecttest"
 	"taca/internal/gguf/gguftest"
 	"taca/internal/tensor"
 )
@@ -120,7 +122,6 @@ func restore(t *testing.T, dir, name string, data []byte) {
 
 const (
 	tinyModels     = "../../internal/pipeline/testdata"
-	tinySingles    = "../../internal/dialect/testdata"
 	tinyTokenizers = "../../internal/tokenizer/testdata/folders"
 	transformer    = "transformer/diffusion_pytorch_model"
 )
@@ -138,10 +139,10 @@ func victimsOf(t *testing.T) map[string]victim {
 	blocks := inGGUF(t, flux)
 	all["gguf"] = victim{blocks, folder, []string{transformer + ".gguf"}}
 	whole := maps.Clone(flux) // the folder lends tokenizers and settings
-	whole["model.safetensors"] = readTiny(t, tinySingles, "flux-whole.safetensors")
+	whole["model.safetensors"] = inOneFile(t, flux)
 	all["flux-file"] = victim{whole, []string{"-m", "DIR/model.safetensors", "--base", "DIR"}, []string{"model.safetensors"}}
 	adapted := maps.Clone(flux)
-	adapted["lora.safetensors"] = readTiny(t, tinyModels, "flux/lora.safetensors")
+	adapted["lora.safetensors"] = readTiny(t, filepath.Join(tinyModels, "flux/lora.safetensors"))
 	all["lora"] = victim{adapted, append([]string{"--lora", "DIR/lora.safetensors"}, folder...), []string{"lora.safetensors"}}
 	return all
 }
@@ -151,13 +152,28 @@ func below(folder string, files map[string][]byte) []string {
 	return slices.DeleteFunc(slices.Sorted(maps.Keys(files)), func(name string) bool { return !strings.HasPrefix(name, folder) })
 }
 
-func readTiny(t *testing.T, dir, name string) []byte {
+// readTiny reads a file; one of safetensors as this program writes it, so that
+// there is one order of words in headers.
+func readTiny(t *testing.T, name string) []byte {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join(dir, name))
+	data, err := os.ReadFile(name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return data
+	if filepath.Ext(name) != ".safetensors" {
+		return data
+	}
+	f := opened(t, data)
+	return written(t, dialecttest.Tensors(f, ""), f.Metadata())
+}
+
+func written(t *testing.T, tensors []checkpoint.Tensor, metadata map[string]string) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := checkpoint.WriteTo(&b, tensors, metadata); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
 }
 
 // tinyFolder is a tiny model as a diffusers folder, the second and the third of
@@ -172,7 +188,7 @@ func tinyFolder(t *testing.T, name, second, third string) map[string][]byte {
 		}
 		err := fs.WalkDir(os.DirFS(from), ".", func(name string, d fs.DirEntry, err error) error {
 			if err == nil && !d.IsDir() {
-				files[path.Join(below, name)], err = os.ReadFile(filepath.Join(from, name))
+				files[path.Join(below, name)] = readTiny(t, filepath.Join(from, name))
 			}
 			return err
 		})
@@ -198,14 +214,22 @@ func sharded(t *testing.T, folder map[string][]byte) map[string][]byte {
 	out := maps.Clone(folder)
 	delete(out, transformer+".safetensors")
 	for i, s := range shards {
-		var b bytes.Buffer
-		if err := checkpoint.WriteTo(&b, s, nil); err != nil {
-			t.Fatal(err)
-		}
-		out["transformer/"+names[i]] = b.Bytes()
+		out["transformer/"+names[i]] = written(t, s, nil)
 	}
 	out[transformer+".safetensors.index.json"] = asJSONText(t, map[string]any{"weight_map": index})
 	return out
+}
+
+// inOneFile is a folder's weights in their authors' names.
+func inOneFile(t *testing.T, folder map[string][]byte) []byte {
+	t.Helper()
+	component := func(name string) *checkpoint.File { return opened(t, folder[name+".safetensors"]) }
+	denoiser, vae := component(transformer), component("vae/diffusion_pytorch_model")
+	return written(t, slices.Concat(
+		dialecttest.Original(denoiser, dialect.FLUX(blocks(denoiser, "transformer_blocks."), blocks(denoiser, "single_transformer_blocks.")), "model.diffusion_model."),
+		dialecttest.LDM(vae, blocks(vae, "decoder.up_blocks."), "vae."),
+		dialecttest.Tensors(component("text_encoder/model"), "text_encoders.clip_l.transformer."),
+		dialecttest.Tensors(component("text_encoder_2/model"), "text_encoders.t5xxl.transformer.")), nil)
 }
 
 // inGGUF is a folder whose transformer is a GGUF file.

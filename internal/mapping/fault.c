@@ -39,7 +39,7 @@ static int replace(uintptr_t at)
 static void handle(int signal, siginfo_t *info, void *context)
 {
 	int saved = errno;
-	int ours = replace((uintptr_t)info->si_addr);
+	int ours = info->si_code > 0 && replace((uintptr_t)info->si_addr); // else a process sent it
 	errno = saved;
 	if (!ours)
 		before.sa_sigaction(signal, info, context);

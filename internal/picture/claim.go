@@ -1,11 +1,12 @@
 package picture
 
-import "image"
+import (
+	"encoding/binary"
+	"image"
+)
 
 // A decoder takes memory for the size that a file says before it reads a pixel,
-// so a size that the bytes of the file cannot be is refused before that. WebP
-// codes any number of equal pixels in no bits at all: of it there is only
-// mostPixels.
+// so a size that the bytes of the file cannot be is refused before that.
 const (
 	// mostPixels bounds what is decoded.
 	mostPixels = 64_000_000
@@ -26,4 +27,10 @@ func holdsPNG(data []byte, c image.Config) bool {
 
 func holdsJPEG(data []byte, c image.Config) bool { return c.Width*c.Height/jpegPixels <= len(data) }
 
-func holdsWebP([]byte, image.Config) bool { return true }
+// holdsWebP looks at the size that the file says of itself, less what may pad it:
+// the decoder takes memory for its parts, too. Of pixels there is only
+// mostPixels, since any number of equal ones may be no bits at all.
+func holdsWebP(data []byte, _ image.Config) bool {
+	const head, padding = 8, 1
+	return head+int64(binary.LittleEndian.Uint32(data[4:])) <= int64(len(data)+padding)
+}

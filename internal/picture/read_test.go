@@ -120,6 +120,8 @@ func TestReadRefuses(t *testing.T) {
 	binary.BigEndian.PutUint16(jpeg[frame+7:], 8000)
 	damaged := bytes.Clone(files(t)["rgb.png"].data)
 	damaged[50] ^= 1
+	webp := bytes.Clone(files(t)["lossy.webp"].data)
+	binary.LittleEndian.PutUint32(webp[4:], 1<<31)
 	for name, c := range map[string]struct {
 		data []byte
 		want string
@@ -128,6 +130,7 @@ func TestReadRefuses(t *testing.T) {
 		"text":      {[]byte("P6 1 1 255 abc"), "neither a PNG, a JPEG nor a WebP"},
 		"huge":      {sized(20000, 20000), "it says that it is 20000×20000, and at most 64 million pixels are read"},
 		"tiny":      {sized(8000, 8000), "the PNG file says that it is 8000×8000, for which its"},
+		"tiny webp": {webp, "the WebP file says that it is"},
 		"tiny jpeg": {jpeg, "the JPEG file says that it is 8000×8000, for which its"},
 		"damaged":   {damaged, "the PNG file is damaged"},
 		"cut":       {files(t)["rgb.jpg"].data[:300], "the JPEG file ends early"},
