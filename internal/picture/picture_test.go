@@ -63,8 +63,8 @@ func FuzzRemarks(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(data)
+	path := filepath.Join(f.TempDir(), "x.png")
 	f.Fuzz(func(t *testing.T, data []byte) {
-		path := filepath.Join(t.TempDir(), "x.png")
 		if err := os.WriteFile(path, data, 0o644); err != nil {
 			t.Fatal(err)
 		}
