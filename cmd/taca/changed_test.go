@@ -28,7 +28,7 @@ func TestModelCutShort(t *testing.T) {
 		"transformer written anew": {"transformer/diffusion_pytorch_model.safetensors", func(path string) error {
 			data, err := os.ReadFile(path)
 			return errors.Join(err, os.WriteFile(path, data, 0o600))
-		}, " while it was in use: leave"},
+		}, ": it was "}, // cut short, where it is looked at in the middle
 	} {
 		dir := t.TempDir()
 		if err := os.CopyFS(filepath.Join(dir, "model"), demo.Folder().FS()); err != nil {
