@@ -77,6 +77,7 @@ func FuzzConfig(f *testing.F) {
 			}
 		}
 	}
+	f.Add([]byte(`{"extra_ids":65536}`), []byte(`{}`)) // as many as may be
 	clip, t5 := readFolder(f, "testdata", "clip-json"), readFolder(f, "testdata", "t5-tiny")
 	f.Fuzz(func(t *testing.T, config, special []byte) {
 		small := files(configFile, string(config), specialMapFile, string(special), oldAddedFile, string(special))
