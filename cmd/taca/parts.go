@@ -74,7 +74,7 @@ func (a *app) assemble(s configs.Settings, planned bool) (*checkpoint.Folder, er
 	case isFile(s.Model):
 		files.Model = s.Model
 	case base != "":
-		if _, err := os.Stat(s.Model); err != nil && filepath.Ext(s.Model) != "" {
+		if _, err := os.Stat(s.Model); err != nil && filepath.Ext(s.Model) != "" { // a file was meant
 			return nil, modelError{fmt.Errorf("model %s: %w", s.Model, cause(err))}
 		}
 		return nil, usagef("--base %s lends to single files, but --model %s is none: leave out one of them", base, s.Model)
