@@ -45,4 +45,6 @@ func (a *app) read(ctx context.Context, most int64) ([]byte, error) {
 }
 
 // say writes a remark for people.
-func (a *app) say(format string, args ...any) { fmt.Fprintf(a.stderr, format+"\n", args...) }
+func (a *app) say(format string, args ...any) {
+	fmt.Fprintln(a.stderr, legible(fmt.Sprintf(format, args...), ""))
+}

@@ -10,6 +10,7 @@ import (
 	"taca/internal/checkpoint"
 	"taca/internal/hub"
 	"taca/internal/lora"
+	"taca/internal/mapping"
 	"taca/internal/model/nn"
 	"taca/internal/pipeline"
 	"taca/internal/sampler"
@@ -92,9 +93,10 @@ func ofModel(err error) bool {
 		file    *checkpoint.Error
 		defects *nn.Defects
 		adapter *lora.Error
+		changed *mapping.Changed
 		folder  modelError
 	)
-	return errors.As(err, &file) || errors.As(err, &defects) || errors.As(err, &adapter) || errors.As(err, &folder)
+	return errors.As(err, &file) || errors.As(err, &changed) || errors.As(err, &defects) || errors.As(err, &adapter) || errors.As(err, &folder)
 }
 
 // modelError is a model that cannot be read, whatever the reason.
@@ -112,5 +114,5 @@ func message(ctx context.Context, err error) string {
 	case errors.As(context.Cause(ctx), &sig):
 		return "interrupted; nothing half-written is left"
 	}
-	return strings.ReplaceAll(err.Error(), "\n", "; ") // of several that were joined
+	return legible(strings.ReplaceAll(err.Error(), "\n", "; "), "") // of several that were joined
 }

@@ -1,9 +1,9 @@
 package main
 
 import (
-	"bufio"
 	"encoding/json"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"strings"
@@ -68,31 +68,28 @@ func settle(c *cobra.Command, s *configs.Settings) error {
 	return nil
 }
 
-// readPoints reads a file of points: a timestep and a gamma on each line, # and
-// what follows ignored.
+// largestSchedule bounds the files of points that are read, in bytes.
+const largestSchedule = 1 << 20
+
+// readPoints reads a file of points.
 func readPoints(path string) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return "", usagef("gamma schedule %s is neither constant, linear nor cosine, has no points TIMESTEP=GAMMA, and cannot be read as a file: %w", path, cause(err))
 	}
 	defer f.Close()
-	var points []string
-	lines := bufio.NewScanner(f)
-	for n := 1; lines.Scan(); n++ {
-		text, _, _ := strings.Cut(lines.Text(), "#")
-		fields := strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" \t\r,;=", r) })
-		if len(fields) == 0 {
-			continue
-		}
-		points = append(points, strings.Join(fields, "="))
-		if _, err := sampler.ParsePoints(strings.Join(points, ",")); err != nil || len(fields) != 2 {
-			return "", usagef("gamma schedule %s, line %d: %q: write TIMESTEP GAMMA, timesteps falling from 1000 to 0, gammas above 0", path, n, strings.TrimSpace(text))
-		}
+	text, err := io.ReadAll(io.LimitReader(f, largestSchedule+1))
+	if err != nil {
+		return "", usagef("gamma schedule %s: %w", path, cause(err))
 	}
-	if err := lines.Err(); err != nil || len(points) == 0 {
-		return "", usagef("gamma schedule %s: it has no points; write TIMESTEP GAMMA on each line", path)
+	if len(text) > largestSchedule {
+		return "", usagef("gamma schedule %s: it is larger than %d bytes", path, largestSchedule)
 	}
-	return strings.Join(points, ","), nil
+	points, err := sampler.ReadPoints(string(text))
+	if err != nil {
+		return "", usagef("gamma schedule %s: %w", path, err)
+	}
+	return sampler.FormatPoints(points), nil
 }
 
 // tacaOf is what settings say of gamma.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -145,7 +146,8 @@ func survey(name string, s checkpoint.Source, all bool) part {
 }
 
 func (c *contents) print(to io.Writer) error {
-	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
+	var text bytes.Buffer
+	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "%s: %s\n", c.Path, c.Kind)
 	for _, p := range c.Parts {
 		var formats []string
@@ -169,5 +171,9 @@ func (c *contents) print(to io.Writer) error {
 	for _, key := range slices.Sorted(maps.Keys(c.Metadata)) {
 		fmt.Fprintf(w, "%s: %s\n", key, c.Metadata[key])
 	}
-	return w.Flush()
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	_, err := io.WriteString(to, legible(text.String(), "\n"))
+	return err
 }

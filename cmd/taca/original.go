@@ -21,7 +21,7 @@ import (
 func (f *settingFlags) original(c *cobra.Command) {
 	fl := c.Flags()
 	flag(f, "image", func(s *configs.Settings) *string { return &s.Image }, func(p *string) {
-		fl.StringVar(p, "image", "", "PNG, JPEG or WebP `file` to start from; - reads standard input")
+		fl.StringVar(p, "image", "", "PNG, JPEG or WebP `file` to start from, of at most 64 million pixels; - reads standard input")
 	})
 	flag(f, "strength", func(s *configs.Settings) *float64 { return &s.Strength }, func(p *float64) {
 		fl.Float64Var(p, "strength", configs.Defaults().Strength, "`share` of the steps that run over --image, the last ones, above 0 to 1; gamma keeps to the whole schedule")

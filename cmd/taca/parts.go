@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -74,6 +75,9 @@ func sourcesOf(s configs.Settings) (files assembly.Files, base string, err error
 	case isFile(s.Model):
 		files.Model = s.Model
 	case base != "":
+		if _, err := os.Stat(s.Model); err != nil && filepath.Ext(s.Model) != "" { // a file was meant
+			return files, "", modelError{fmt.Errorf("model %s: %w", s.Model, cause(err))}
+		}
 		return files, "", usagef("--base %s lends to single files, but --model %s is none: leave out one of them", base, s.Model)
 	default:
 		return files, s.Model, nil

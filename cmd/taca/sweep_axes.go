@@ -2,9 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -15,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"taca/configs"
+	"taca/internal/lora"
 	"taca/internal/pipeline"
 	"taca/internal/sweep"
 )
@@ -268,21 +266,16 @@ func (w *sweeping) whenAxis(before error, x axes) ([]string, error) {
 	return names, before
 }
 
-// digests are those of the adapters' files; of one that nobody has to read yet
-// there need be none.
+// digests are those of the adapters; one that nobody has to read yet need not be
+// there.
 func (w *sweeping) digests() ([]string, error) {
 	var sums []string
 	for _, l := range w.loras {
-		sum := sha256.New()
-		f, err := os.Open(l.Path)
-		if err == nil {
-			_, err = io.Copy(sum, f)
-			err = errors.Join(err, f.Close())
-		}
+		sum, err := lora.Digest(l.Path)
 		if err != nil && !w.planned {
-			return nil, modelError{fmt.Errorf("read %s: %w", l.Path, cause(err))}
+			return nil, err
 		}
-		sums = append(sums, hex.EncodeToString(sum.Sum(nil)))
+		sums = append(sums, sum)
 	}
 	return sums, nil
 }

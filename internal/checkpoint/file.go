@@ -1,6 +1,7 @@
 package checkpoint
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"errors"
 	"io/fs"
@@ -26,14 +27,15 @@ type File struct {
 	metadata map[string]string
 }
 
-// OpenFile maps a safetensors or GGUF file and checks its header. Errors are *Error.
+// OpenFile maps a safetensors or GGUF file and checks its header. Errors are
+// *Error, or *mapping.Changed where the file is changed meanwhile.
 func OpenFile(path string) (*File, error) {
 	mapped, err := mapFile(path)
 	if err != nil {
 		return nil, &Error{Path: path, Problem: bare(err).Error()}
 	}
 	f, err := OpenBytes(path, mapped.Bytes())
-	if err != nil {
+	if err = cmp.Or(mapped.Check(), err); err != nil {
 		_ = mapped.Close() // the first error is the one to tell
 		return nil, err
 	}

@@ -182,28 +182,3 @@ func TestShards(t *testing.T) {
 		})
 	}
 }
-
-// FuzzOpenBytes: whatever the bytes, an error or a file whose windows lie
-// inside them.
-func FuzzOpenBytes(f *testing.F) {
-	f.Add(file(`{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}`, 8))
-	f.Add(file(`{"__metadata__":{"k":"v"}}`, 0))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		opened, err := checkpoint.OpenBytes("x", data)
-		if err != nil {
-			return
-		}
-		used := 8 + int(binary.LittleEndian.Uint64(data))
-		for _, name := range opened.Names() {
-			raw, _ := opened.Tensor(name)
-			used += len(raw.Bytes)
-			if values, err := checkpoint.Floats(raw); err == nil && len(values) != raw.Elements() {
-				t.Fatalf("%s of %v holds %d values", name, raw.Shape, len(values))
-			}
-		}
-		if used != len(data) {
-			t.Fatalf("header and tensors take %d bytes of %d", used, len(data))
-		}
-		checkpoint.NonFinite(opened)
-	})
-}

@@ -1,6 +1,7 @@
 package convert
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -8,6 +9,8 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"taca/internal/mapping"
 )
 
 // Busy is a name that another process is writing to.
@@ -44,7 +47,8 @@ func Whole(path string, fill func(place string) error) (err error) {
 	if err := os.RemoveAll(place); err != nil {
 		return err
 	}
-	if err := fill(place); err != nil {
+	err = fill(place)
+	if err = cmp.Or(mapping.Check(), err); err != nil { // first what is at the bottom of it
 		return err
 	}
 	if err := os.Rename(place, path); err != nil {

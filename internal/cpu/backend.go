@@ -4,12 +4,14 @@ package cpu
 import "C"
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
 	"runtime"
 	"unsafe"
 
+	"taca/internal/mapping"
 	"taca/internal/tensor"
 )
 
@@ -135,9 +137,9 @@ func (b *Backend) Release(m tensor.Mark) {
 // Observe ignores the tensor.
 func (b *Backend) Observe(string, tensor.Tensor) {}
 
-// Err is the first refusal of memory in the middle of a verb; arithmetic does
-// not fail.
-func (b *Backend) Err() error { return b.err }
+// Err is the first refusal of memory in the middle of a verb, or a file of
+// weights that was changed while it was read; arithmetic does not fail.
+func (b *Backend) Err() error { return cmp.Or(b.err, mapping.Check()) }
 
 func (b *Backend) fail(err error) {
 	if b.err == nil {
@@ -146,7 +148,7 @@ func (b *Backend) fail(err error) {
 }
 
 // Sync returns at once: every verb has finished when it returns.
-func (b *Backend) Sync() error { return b.err }
+func (b *Backend) Sync() error { return b.Err() }
 
 // Close stops the workers and frees all memory.
 func (b *Backend) Close() error {

@@ -3,12 +3,14 @@
 package cuda
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
 	"github.com/mumax/3/cuda/cu"
 
 	"taca/internal/cuda/driver"
+	"taca/internal/mapping"
 	"taca/internal/residency"
 	"taca/internal/tensor"
 	"taca/kernels"
@@ -195,8 +197,9 @@ func (b *Backend) UUID() string { return b.device.UUID }
 // Observe ignores the tensor.
 func (b *Backend) Observe(string, tensor.Tensor) {}
 
-// Err is the first failure of the device.
-func (b *Backend) Err() error { return b.err }
+// Err is the first failure of the device, or a file of weights that was changed
+// while it was read.
+func (b *Backend) Err() error { return cmp.Or(b.err, mapping.Check()) }
 
 func (b *Backend) fail(err error) {
 	if b.err == nil && err != nil {
@@ -211,7 +214,7 @@ func (b *Backend) fail(err error) {
 // Sync waits for everything.
 func (b *Backend) Sync() error {
 	b.wait()
-	return b.err
+	return b.Err()
 }
 
 // Close waits for the device and gives everything back.

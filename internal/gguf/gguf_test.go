@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"taca/internal/checkpoint"
+	"taca/internal/fuzztest"
 	"taca/internal/gguf"
 	"taca/internal/gguf/gguftest"
 )
@@ -96,6 +97,8 @@ func TestDefectsAreNamed(t *testing.T) {
 		{"no block", patch(map[int][]byte{format: u32(8)}), `"abc" of Q8_0 has rows of 2 numbers, which are no whole blocks of 32`},
 		{"far", patch(map[int][]byte{offset: u64(1 << 63)}), `"abc" has the impossible offset`},
 		{"beyond", patch(map[int][]byte{offset: u64(64)}), "ends 48 bytes early"},
+		{"hole", append(patch(map[int][]byte{offset: u64(64)}), make([]byte, 64)...), `64 bytes before tensor "abc" belong to none`},
+		{"long", append(patch(nil), make([]byte, 32)...), "48 bytes at its end belong to no tensor"},
 		{"odd", patch(map[int][]byte{offset: u64(3)}), "begins at byte 3 of the data, which is no multiple of 32"},
 		{"truncated", patch(nil)[:len(patch(nil))-17], `ends 1 bytes early, within tensor "abc"`},
 		{"twice", twice, `names tensor "a" twice`},
@@ -123,7 +126,9 @@ func FuzzGGUF(f *testing.F) {
 		f.Add(data)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		h, err := gguf.Parse(data)
+		var h *gguf.Header
+		var err error
+		fuzztest.Bounded(t, 1<<16, 64, len(data), func() { h, err = gguf.Parse(data) })
 		if err != nil {
 			if strings.ContainsAny(err.Error(), "\n\r") {
 				t.Errorf("an error of more than one line: %q", err)

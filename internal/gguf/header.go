@@ -191,9 +191,14 @@ func (h *Header) place(size int) error {
 			return fmt.Errorf("tensor %q overlaps the one before it by %d bytes", t.Name, end-t.Lo)
 		case t.Hi > size-start:
 			return fmt.Errorf("it ends %d bytes early, within tensor %q", t.Hi-(size-start), t.Name)
+		case t.Lo-end >= align: // ggml reads none either, and a damaged size or format would show nowhere else
+			return fmt.Errorf("%d bytes before tensor %q belong to none", t.Lo-end, t.Name)
 		}
 		end = t.Hi
 		t.Lo, t.Hi = t.Lo+start, t.Hi+start
+	}
+	if left := size - start - end; left >= align {
+		return fmt.Errorf("%d bytes at its end belong to no tensor", left)
 	}
 	return nil
 }

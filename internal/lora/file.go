@@ -34,17 +34,24 @@ func Open(path string) (*File, *checkpoint.File, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	var config []byte
-	if slices.ContainsFunc(source.Names(), prefix(wrapper)) {
-		if config, err = readConfig(filepath.Join(filepath.Dir(path), configName)); err != nil {
-			return nil, nil, errors.Join(err, source.Close())
-		}
+	config, err := configBeside(source, path)
+	if err != nil {
+		return nil, nil, errors.Join(err, source.Close())
 	}
 	f, err := New(source, source.Metadata(), config)
 	if err != nil {
 		return nil, nil, errors.Join(err, source.Close())
 	}
 	return f, source, nil
+}
+
+// configBeside is the adapter_config.json beside a file that PEFT wrote, or nil.
+// Errors are *checkpoint.Error.
+func configBeside(source checkpoint.Source, path string) ([]byte, error) {
+	if !slices.ContainsFunc(source.Names(), prefix(wrapper)) {
+		return nil, nil
+	}
+	return readConfig(filepath.Join(filepath.Dir(path), configName))
 }
 
 // readConfig reads a file that need not be there.

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"taca/internal/checkpoint"
+	"taca/internal/fuzztest"
 	"taca/internal/lora"
 	"taca/internal/model/nn"
 	"taca/internal/tensor"
@@ -85,7 +86,10 @@ func FuzzFile(f *testing.F) {
 		if config != "" {
 			beside = []byte(config)
 		}
-		file, err := lora.New(fuzzed(names, shapes), told, beside)
+		tensors := fuzzed(names, shapes)
+		var file *lora.File
+		var err error
+		fuzztest.Bounded(t, 1<<16, 1<<10, len(names)+len(metadata)+len(config), func() { file, err = lora.New(tensors, told, beside) })
 		if err != nil {
 			return
 		}

@@ -12,9 +12,11 @@ import (
 // File is a file in memory. Its pages are shared with the kernel's cache and
 // never written, so giving them back loses nothing: they are read again.
 type File struct {
-	disk *os.File
-	lock sync.RWMutex // held while the kernel is told about pages of data
-	data []byte       // nil once closed
+	disk   *os.File
+	mapped Identity     // of the file when it was
+	lock   sync.RWMutex // held while the kernel is told about pages of data
+	data   []byte       // nil once closed
+	guard  guard
 }
 
 // open is all files that are mapped. A window of a tensor is a bare slice by
@@ -27,14 +29,22 @@ var open struct {
 // Map maps the first size bytes of a file, which it closes in the end, also
 // where it cannot be mapped.
 func Map(disk *os.File, size int) (*File, error) {
-	data, err := unix.Mmap(int(disk.Fd()), 0, size, unix.PROT_READ, unix.MAP_SHARED)
+	f := &File{disk: disk}
+	var err error
+	if f.mapped, err = f.identity(); err == nil {
+		f.data, err = unix.Mmap(int(disk.Fd()), 0, size, unix.PROT_READ, unix.MAP_SHARED)
+	}
 	if err != nil {
 		disk.Close()
 		return nil, err
 	}
-	f := &File{disk: disk, data: data}
 	open.Lock()
 	defer open.Unlock()
+	if f.guard, err = newGuard(f.data); err != nil {
+		_ = unix.Munmap(f.data) // it was just mapped
+		disk.Close()
+		return nil, err
+	}
 	open.files = append(open.files, f)
 	return f, nil
 }
@@ -45,13 +55,14 @@ func (f *File) Bytes() []byte { return f.data }
 // Close unmaps the file. Ranges of it do nothing from now on.
 func (f *File) Close() error {
 	open.Lock()
-	open.files = slices.DeleteFunc(open.files, func(other *File) bool { return other == f })
-	open.Unlock()
+	defer open.Unlock()
 	f.lock.Lock()
 	defer f.lock.Unlock()
 	if f.data == nil {
 		return nil
 	}
+	open.files = slices.DeleteFunc(open.files, func(other *File) bool { return other == f })
+	f.guard.release()
 	err := unix.Munmap(f.data)
 	f.data = nil
 	f.disk.Close() // it was only read

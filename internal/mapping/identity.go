@@ -24,6 +24,10 @@ func (f *File) Identity() (Identity, error) {
 	if f.data == nil {
 		return Identity{}, errors.New("the file is not mapped")
 	}
+	return f.identity()
+}
+
+func (f *File) identity() (Identity, error) {
 	var s unix.Stat_t
 	if err := unix.Fstat(int(f.disk.Fd()), &s); err != nil {
 		return Identity{}, err

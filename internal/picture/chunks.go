@@ -85,12 +85,12 @@ func next(r io.Reader) (chunk, error) {
 		}
 		return c, nil
 	}
-	c.data = make([]byte, size+4)
-	if _, err := io.ReadFull(r, c.data); err != nil {
+	var data bytes.Buffer // which grows with what comes, whatever the size says
+	if _, err := io.CopyN(&data, r, int64(size)+4); err != nil {
 		return chunk{}, fmt.Errorf("the file ends early: %w", err)
 	}
-	sum := binary.BigEndian.Uint32(c.data[size:])
-	c.data = c.data[:size]
+	sum := binary.BigEndian.Uint32(data.Bytes()[size:])
+	c.data = data.Bytes()[:size]
 	if crc32.ChecksumIEEE(append([]byte(c.kind), c.data...)) != sum {
 		return chunk{}, errors.New("a text chunk's checksum is wrong: the file is damaged")
 	}

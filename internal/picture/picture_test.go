@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"taca/internal/fuzztest"
 	"taca/internal/picture"
 )
 
@@ -62,12 +63,14 @@ func FuzzRemarks(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(data)
+	path := filepath.Join(f.TempDir(), "x.png")
 	f.Fuzz(func(t *testing.T, data []byte) {
-		path := filepath.Join(t.TempDir(), "x.png")
 		if err := os.WriteFile(path, data, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		remarks, err := picture.Remarks(path)
+		var remarks map[string]string
+		var err error
+		fuzztest.Bounded(t, 1<<16, 16, len(data), func() { remarks, err = picture.Remarks(path) })
 		if err != nil && remarks != nil {
 			t.Errorf("both %v and %v", remarks, err)
 		}

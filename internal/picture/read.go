@@ -14,23 +14,20 @@ import (
 	"golang.org/x/image/webp"
 )
 
-// mostPixels bounds what is decoded: a small file may say that it is huge, and
-// memory is taken for what it says.
-const mostPixels = 100_000_000
-
 // format is a kind of picture file.
 type format struct {
 	name   string
 	is     func(data []byte) bool
 	config func(io.Reader) (image.Config, error)
+	holds  func(data []byte, c image.Config) bool // whether it can be as large as it says
 	decode func(io.Reader) (image.Image, error)
 	exif   func(data []byte) []byte // the block that cameras write, or nil
 }
 
 var formats = []format{
-	{"PNG", begins(signature), png.DecodeConfig, png.Decode, exifOfPNG},
-	{"JPEG", begins("\xff\xd8\xff"), jpeg.DecodeConfig, jpeg.Decode, exifOfJPEG},
-	{"WebP", isWebP, webp.DecodeConfig, decodeWebP, exifOfWebP},
+	{"PNG", begins(signature), png.DecodeConfig, holdsPNG, png.Decode, exifOfPNG},
+	{"JPEG", begins("\xff\xd8\xff"), jpeg.DecodeConfig, holdsJPEG, jpeg.Decode, exifOfJPEG},
+	{"WebP", isWebP, webp.DecodeConfig, holdsWebP, decodeWebP, exifOfWebP},
 }
 
 func begins(with string) func([]byte) bool {
@@ -71,6 +68,9 @@ func (f format) read(data []byte) (image.Image, error) {
 	}
 	if c.Width < 1 || c.Height < 1 || c.Width > mostPixels/c.Height {
 		return nil, fmt.Errorf("it says that it is %d×%d, and at most %d million pixels are read: make it smaller", c.Width, c.Height, mostPixels/1_000_000)
+	}
+	if !f.holds(data, c) {
+		return nil, fmt.Errorf("the %s file says that it is %d×%d, for which its %d bytes are too few: it is damaged or cut short", f.name, c.Width, c.Height, len(data))
 	}
 	img, err := f.decode(bytes.NewReader(data))
 	if err != nil {

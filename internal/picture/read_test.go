@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"taca/internal/fuzztest"
 	"taca/internal/picture"
 )
 
@@ -105,38 +106,64 @@ func TestCutShort(t *testing.T) {
 }
 
 func TestReadRefuses(t *testing.T) {
-	huge := bytes.Clone(files(t)["rgb.png"].data)
-	binary.BigEndian.PutUint32(huge[16:], 20000)
-	binary.BigEndian.PutUint32(huge[20:], 20000)
-	binary.BigEndian.PutUint32(huge[29:], crc32.ChecksumIEEE(huge[12:29]))
+	// sized is the PNG with another size in its header.
+	sized := func(width, height uint32) []byte {
+		data := bytes.Clone(files(t)["rgb.png"].data)
+		binary.BigEndian.PutUint32(data[16:], width)
+		binary.BigEndian.PutUint32(data[20:], height)
+		binary.BigEndian.PutUint32(data[29:], crc32.ChecksumIEEE(data[12:29]))
+		return data
+	}
+	jpeg := bytes.Clone(files(t)["rgb.jpg"].data)
+	frame := bytes.Index(jpeg, []byte{0xff, 0xc0})
+	binary.BigEndian.PutUint16(jpeg[frame+5:], 8000)
+	binary.BigEndian.PutUint16(jpeg[frame+7:], 8000)
 	damaged := bytes.Clone(files(t)["rgb.png"].data)
 	damaged[50] ^= 1
+	webp := bytes.Clone(files(t)["lossy.webp"].data)
+	binary.LittleEndian.PutUint32(webp[4:], 1<<31)
 	for name, c := range map[string]struct {
 		data []byte
 		want string
 	}{
-		"nothing": {nil, "it is empty"},
-		"text":    {[]byte("P6 1 1 255 abc"), "neither a PNG, a JPEG nor a WebP"},
-		"huge":    {huge, "it says that it is 20000×20000, and at most 100 million pixels are read"},
-		"damaged": {damaged, "the PNG file is damaged"},
-		"cut":     {files(t)["rgb.jpg"].data[:300], "the JPEG file ends early"},
+		"nothing":   {nil, "it is empty"},
+		"text":      {[]byte("P6 1 1 255 abc"), "neither a PNG, a JPEG nor a WebP"},
+		"huge":      {sized(20000, 20000), "it says that it is 20000×20000, and at most 64 million pixels are read"},
+		"tiny":      {sized(8000, 8000), "the PNG file says that it is 8000×8000, for which its"},
+		"tiny webp": {webp, "the WebP file says that it is"},
+		"tiny jpeg": {jpeg, "the JPEG file says that it is 8000×8000, for which its"},
+		"damaged":   {damaged, "the PNG file is damaged"},
+		"cut":       {files(t)["rgb.jpg"].data[:300], "the JPEG file ends early"},
 	} {
-		if _, err := picture.Read(c.data, color.White); err == nil || !strings.Contains(err.Error(), c.want) {
+		var err error
+		fuzztest.Bounded(t, 1<<20, 0, 0, func() { _, err = picture.Read(c.data, color.White) })
+		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error is %v, want %q in it", name, err, c.want)
 		}
 	}
 }
 
-// FuzzRead: whatever the bytes, an error or an opaque picture.
+// FuzzRead: whatever the bytes, an error or an opaque picture. One that says that
+// it is far larger than its bytes can be is refused before memory is taken.
 func FuzzRead(f *testing.F) {
 	for _, file := range files(f) {
 		f.Add(file.data)
 	}
+	const slow = 1 << 20  // pixels
+	const most = 8 * 1032 // of them in a byte, of a PNG of one bit each
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if c, _, err := image.DecodeConfig(bytes.NewReader(data)); err == nil && c.Width*c.Height > 1<<20 {
-			t.Skip("large, and refused or slow")
+		constant := 1 << 20
+		if c, kind, err := image.DecodeConfig(bytes.NewReader(data)); err == nil {
+			switch pixels := c.Width * c.Height; {
+			case pixels > slow && (kind == "webp" || pixels <= most*len(data)):
+				t.Skip("it may be as large as it says, and takes its time")
+			case pixels <= slow:
+				constant += 32 * pixels // colours, coefficients of a JPEG in several scans, the picture, and turned
+			}
 		}
-		img, err := picture.Read(data, color.White)
+		var img *image.RGBA
+		var err error
+		fuzztest.Bounded(t, constant, 64, len(data), func() { img, err = picture.Read(data, color.White) })
 		if err == nil && (img.Bounds().Empty() || !img.Opaque()) {
 			t.Errorf("%v, opaque: %v", img.Bounds(), img.Opaque())
 		}

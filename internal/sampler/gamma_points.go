@@ -1,6 +1,7 @@
 package sampler
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -55,6 +56,30 @@ func ParsePoints(text string) ([]Point, error) {
 			return nil, fmt.Errorf("%q: timesteps must fall, from 1000 (noise) to 0 (picture)", part)
 		}
 		points = append(points, Point{t, g})
+	}
+	return points, nil
+}
+
+// ReadPoints reads points as files have them: a timestep and a gamma on each
+// line, # and what follows ignored.
+func ReadPoints(text string) ([]Point, error) {
+	var points []Point
+	n := 0
+	for line := range strings.Lines(text) {
+		n++
+		own, _, _ := strings.Cut(line, "#")
+		fields := strings.FieldsFunc(own, func(r rune) bool { return strings.ContainsRune(" \t\r\n,;=", r) })
+		if len(fields) == 0 {
+			continue
+		}
+		p, err := ParsePoints(strings.Join(fields, "="))
+		if err != nil || len(fields) != 2 || len(points) > 0 && points[len(points)-1].Timestep < p[0].Timestep {
+			return nil, fmt.Errorf("line %d: %q: write TIMESTEP GAMMA, timesteps falling from 1000 to 0, gammas above 0", n, strings.TrimSpace(own))
+		}
+		points = append(points, p[0])
+	}
+	if len(points) == 0 {
+		return nil, errors.New("it has no points; write TIMESTEP GAMMA on each line")
 	}
 	return points, nil
 }

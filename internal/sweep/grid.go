@@ -34,7 +34,7 @@ type Common struct {
 	Blocks    string   `json:"gamma_blocks,omitempty"`
 	Cache     float32  `json:"cache,omitempty"`
 	LoRAs     []string `json:"loras,omitempty"`       // FILE:SCALE, always active
-	Digests   []string `json:"lora_sha256,omitempty"` // of all adapters' files, which may change behind their names
+	Digests   []string `json:"lora_sha256,omitempty"` // of all that is read of the adapters, which may change behind their names
 	DType     string   `json:"dtype"`
 	Weights   string   `json:"weights,omitempty"`
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math/big"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -19,15 +18,17 @@ var decimal = regexp.MustCompile(`^[+-]?(\d{1,30}(\.\d{0,30})?|\.\d{1,30})$`)
 // come back as shortest exact decimals, so that 1:1.6:0.2 is 1, 1.2, 1.4, 1.6.
 func Decimals(text string) ([]string, error) {
 	var all []string
+	there := map[string]bool{}
 	for _, part := range strings.Split(text, ",") {
 		values, err := span(strings.Split(strings.TrimSpace(part), ":"))
 		if err != nil {
 			return nil, fmt.Errorf("%q: %w", part, err)
 		}
 		for _, v := range values {
-			if slices.Contains(all, v) {
+			if there[v] {
 				return nil, fmt.Errorf("%q: %s is there twice", text, v)
 			}
+			there[v] = true
 		}
 		if all = append(all, values...); len(all) > mostValues {
 			return nil, fmt.Errorf("%q: more than %d values", text, mostValues)

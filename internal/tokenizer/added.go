@@ -56,9 +56,12 @@ func (v *addedVocabulary) prepare(normalize func(aligned) aligned) {
 			v.raw.add(t.content, id)
 		}
 	}
+	v.raw.sort()
+	v.normalized.sort()
 }
 
-// matcher finds the longest of several texts, by their first byte.
+// matcher finds the longest of several texts, by their first byte, once it is
+// sorted.
 type matcher map[byte][]pattern
 
 type pattern struct {
@@ -70,9 +73,13 @@ func (m matcher) add(text string, id int32) {
 	if text == "" {
 		return
 	}
-	list := append(m[text[0]], pattern{text, id})
-	sort.SliceStable(list, func(i, j int) bool { return len(list[i].text) > len(list[j].text) })
-	m[text[0]] = list
+	m[text[0]] = append(m[text[0]], pattern{text, id})
+}
+
+func (m matcher) sort() {
+	for _, list := range m {
+		sort.SliceStable(list, func(i, j int) bool { return len(list[i].text) > len(list[j].text) })
+	}
 }
 
 func (m matcher) longest(text string) (pattern, bool) {

@@ -75,9 +75,11 @@ func (s *settings) addedTokens(fallbacks map[string]string, extra []addedToken) 
 		isRole[t.content] = true
 	}
 	tokens := slices.Clone(s.stored)
+	alike := map[string][]addedToken{} // of the same text
 	for _, t := range append(roles, extra...) {
-		if !isStored[t.content] && !slices.ContainsFunc(tokens, t.equal) {
+		if !isStored[t.content] && !slices.ContainsFunc(alike[t.content], t.equal) {
 			tokens = append(tokens, t)
+			alike[t.content] = append(alike[t.content], t)
 		}
 	}
 	for i := range tokens {

@@ -85,11 +85,13 @@ func (c Config) check() error {
 	if err := nn.CheckSizes(
 		nn.Size{Key: "hidden_size", Value: c.Width},
 		nn.Size{Key: "intermediate_size", Value: c.MLPWidth},
-		nn.Size{Key: "num_hidden_layers", Value: c.Layers},
 		nn.Size{Key: "num_attention_heads", Value: c.Heads},
 		nn.Size{Key: "max_position_embeddings", Value: c.Positions},
 		nn.Size{Key: "projection_dim", Value: c.ProjectionWidth},
 	); err != nil {
+		return fmt.Errorf("clip config: %w", err)
+	}
+	if err := nn.CheckLayers("num_hidden_layers", c.Layers); err != nil {
 		return fmt.Errorf("clip config: %w", err)
 	}
 	if err := nn.CheckVocabulary(c.Vocabulary); err != nil {

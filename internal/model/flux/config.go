@@ -73,13 +73,15 @@ func (c *Config) UnmarshalJSON(data []byte) error {
 func (c Config) check() error {
 	if err := nn.CheckSizes(
 		nn.Size{Key: "in_channels", Value: c.InChannels},
-		nn.Size{Key: "num_layers + num_single_layers", Value: c.DoubleBlocks + c.SingleBlocks},
 		nn.Size{Key: "attention_head_dim", Value: c.HeadSize},
 		nn.Size{Key: "num_attention_heads", Value: c.Heads},
 		nn.Size{Key: "num_attention_heads × attention_head_dim", Value: c.Width()},
 		nn.Size{Key: "joint_attention_dim", Value: c.TextWidth},
 		nn.Size{Key: "pooled_projection_dim", Value: c.PooledWidth},
 	); err != nil {
+		return fmt.Errorf("flux transformer config: %w", err)
+	}
+	if err := nn.CheckLayers("num_layers + num_single_layers", c.DoubleBlocks+c.SingleBlocks); err != nil {
 		return fmt.Errorf("flux transformer config: %w", err)
 	}
 	if c.DoubleBlocks < 0 || c.SingleBlocks < 0 {

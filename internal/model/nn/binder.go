@@ -95,11 +95,11 @@ func (b *Binder) Matrix(t *tensor.Tensor, name string, rows, cols int) {
 // another order where order is not nil: order[i] is the element that comes
 // i-th within each of the rows.
 func (b *Binder) Shaped(t *tensor.Tensor, name string, shape []int, rows, cols int, order []int) {
-	u := byGather
-	if order != nil {
-		u = byAny
+	if order == nil {
+		b.bind(t, name, shape, rows, cols, nil, byGather)
+		return
 	}
-	b.bind(t, name, shape, rows, cols, order, u)
+	b.bind(t, name, shape, rows, cols, func() []int { return order }, byAny)
 }
 
 // Patches binds name.weight (out, channels, size, size) and name.bias: a
@@ -122,11 +122,14 @@ func (b *Binder) Patches(l *Linear, name string, out, channels, size int) {
 // Conv3x3 binds name.weight (out, in, 3, 3) with columns in the order
 // (ky, kx, in) that the verb wants, and name.bias.
 func (b *Binder) Conv3x3(w, bias *tensor.Tensor, name string, out, in int) {
-	order := make([]int, 0, 9*in)
-	for tap := range 9 {
-		for c := range in {
-			order = append(order, c*9+tap)
+	order := func() []int {
+		all := make([]int, 0, 9*in)
+		for tap := range 9 {
+			for c := range in {
+				all = append(all, c*9+tap)
+			}
 		}
+		return all
 	}
 	b.bind(w, name+".weight", []int{out, in, 3, 3}, out, 9*in, order, byAny)
 	b.Vector(bias, name+".bias", out)
@@ -139,7 +142,9 @@ func (b *Binder) full(name string) string {
 	return b.path + "." + name
 }
 
-func (b *Binder) bind(t *tensor.Tensor, name string, shape []int, rows, cols int, order []int, u use) {
+// bind binds a tensor. order, if there is one, is asked for its elements' once it
+// is known to be as large as the config says.
+func (b *Binder) bind(t *tensor.Tensor, name string, shape []int, rows, cols int, order func() []int, u use) {
 	full := b.full(name)
 	if b.source == nil {
 		*t = b.hand(full, nil, rows, cols, tensor.BF16)
@@ -182,12 +187,12 @@ func (b *Binder) hand(full string, data []byte, rows, cols int, d tensor.DType) 
 }
 
 // reordered is raw in another order, or nil for a backend that would not look.
-func (b *Binder) reordered(raw checkpoint.Raw, order []int, rows int, d tensor.DType) []byte {
+func (b *Binder) reordered(raw checkpoint.Raw, order func() []int, rows int, d tensor.DType) []byte {
 	if _, dry := b.backend.(tensor.Dry); dry {
 		return nil
 	}
 	defer raw.Leave()
-	return Reorder(raw.Bytes, order, rows, d.Size())
+	return Reorder(raw.Bytes, order(), rows, d.Size())
 }
 
 // Reorder permutes the elements of each row.

@@ -77,7 +77,6 @@ func (c Config) check() error {
 		nn.Size{Key: "patch_size", Value: c.Patch},
 		nn.Size{Key: "in_channels", Value: c.Channels},
 		nn.Size{Key: "in_channels × patch_size²", Value: c.Geometry().PatchColumns()},
-		nn.Size{Key: "num_layers", Value: c.Blocks},
 		nn.Size{Key: "attention_head_dim", Value: c.HeadSize},
 		nn.Size{Key: "num_attention_heads", Value: c.Heads},
 		nn.Size{Key: "num_attention_heads × attention_head_dim", Value: c.Width()},
@@ -85,6 +84,9 @@ func (c Config) check() error {
 		nn.Size{Key: "pooled_projection_dim", Value: c.PooledWidth},
 		nn.Size{Key: "pos_embed_max_size", Value: c.MostPatches},
 	); err != nil {
+		return fmt.Errorf("sd3 transformer config: %w", err)
+	}
+	if err := nn.CheckLayers("num_layers", c.Blocks); err != nil {
 		return fmt.Errorf("sd3 transformer config: %w", err)
 	}
 	switch {

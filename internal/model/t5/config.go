@@ -65,10 +65,12 @@ func (c Config) check() error {
 		nn.Size{Key: "num_heads", Value: c.Heads},
 		nn.Size{Key: "num_heads × d_kv", Value: c.inner()},
 		nn.Size{Key: "d_ff", Value: c.MLPWidth},
-		nn.Size{Key: "num_layers", Value: c.Blocks},
 		nn.Size{Key: "relative_attention_num_buckets", Value: c.Buckets},
 		nn.Size{Key: "relative_attention_max_distance", Value: c.MaxDistance},
 	); err != nil {
+		return fmt.Errorf("t5 config: %w", err)
+	}
+	if err := nn.CheckLayers("num_layers", c.Blocks); err != nil {
 		return fmt.Errorf("t5 config: %w", err)
 	}
 	if err := nn.CheckVocabulary(c.Vocabulary); err != nil {

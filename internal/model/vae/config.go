@@ -85,7 +85,6 @@ func (c Config) check() error {
 		return fmt.Errorf("vae config: %d block_out_channels, want 1 to %d", len(c.Widths), mostWidths)
 	}
 	sizes := []nn.Size{
-		{Key: "layers_per_block", Value: c.LayersPerBlock},
 		{Key: "latent_channels", Value: c.LatentChannels},
 		{Key: "norm_num_groups", Value: c.Groups},
 	}
@@ -93,6 +92,9 @@ func (c Config) check() error {
 		sizes = append(sizes, nn.Size{Key: "block_out_channels", Value: width})
 	}
 	if err := nn.CheckSizes(sizes...); err != nil {
+		return fmt.Errorf("vae config: %w", err)
+	}
+	if err := nn.CheckLayers("layers_per_block", c.LayersPerBlock); err != nil {
 		return fmt.Errorf("vae config: %w", err)
 	}
 	for _, width := range c.Widths {
