@@ -32,7 +32,7 @@ func TestBenchKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, args := range map[string][]string{
-		"mini":      {"bench", "mini", "-n", "2", "--steps", "1"},
+		"mini":      {"bench", "mini", "-n", "2", "-W", "128", "-H", "128", "--steps", "1"},
 		"compbench": {"bench", "compbench", "--prompts", prompts, "--steps", "1", "-W", "64", "-H", "64"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -17,7 +17,7 @@ import (
 // 130, keeps what is finished, and gives the device back.
 func TestCardInterrupt(t *testing.T) {
 	dir := t.TempDir()
-	c := program(t, dir, "generate", "-p", "a blue cube", "--device", "cuda", "--steps", "2", "-n", "1000", "-o", "{index}.png")
+	c := program(t, dir, "generate", "-p", "a blue cube", "-W", "128", "-H", "128", "--device", "cuda", "--steps", "2", "-n", "1000", "-o", "{index}.png")
 	c.Env = append(os.Environ(), "LD_LIBRARY_PATH="+simulated(t), "TACASIM_LEAKS="+filepath.Join(dir, "leaks.json"))
 	if err := c.Start(); err != nil {
 		t.Fatal(err)

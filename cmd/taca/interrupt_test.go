@@ -34,7 +34,7 @@ func program(t *testing.T, dir string, args ...string) *exec.Cmd {
 func TestInterrupt(t *testing.T) {
 	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
 		dir := t.TempDir()
-		c := program(t, dir, "generate", "-p", "a blue cube", "--steps", "3", "-n", "1000", "-o", "{index}.png")
+		c := program(t, dir, "generate", "-p", "a blue cube", "-W", "128", "-H", "128", "--steps", "3", "-n", "1000", "-o", "{index}.png")
 		var stdout, stderr bytes.Buffer
 		c.Stdout, c.Stderr = &stdout, &stderr
 		if err := c.Start(); err != nil {

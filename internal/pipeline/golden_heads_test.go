@@ -26,15 +26,22 @@ type formulaFile struct {
 func TestHeadsAgainstDiffusers(t *testing.T) {
 	for _, name := range headed {
 		g := openGolden(t, name)
-		if len(g.Files) == 0 {
-			t.Fatalf("golden %s plans no weights", name)
-		}
-		folder := withTokenizers(t, filepath.Join("testdata", name, "model"))
-		for _, f := range g.Files {
-			f.write(t, folder)
-		}
+		folder := g.planned(t, name)
 		g.compare(t, folder, filepath.Join(folder, "lora.safetensors"))
 	}
+}
+
+// planned is the folder of a model whose weights the golden plans.
+func (g golden) planned(t *testing.T, name string) string {
+	t.Helper()
+	if len(g.Files) == 0 {
+		t.Fatalf("golden %s plans no weights", name)
+	}
+	folder := withTokenizers(t, filepath.Join("testdata", name, "model"))
+	for _, f := range g.Files {
+		f.write(t, folder)
+	}
+	return folder
 }
 
 // TestGoldenFormula: weights computed here are, to the bit, those that
