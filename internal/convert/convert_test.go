@@ -17,6 +17,7 @@ import (
 	"taca/internal/checkpoint"
 	"taca/internal/convert"
 	"taca/internal/dialect"
+	"taca/internal/mapping"
 	"taca/internal/tensor"
 )
 
@@ -192,5 +193,32 @@ func TestStops(t *testing.T) {
 	}
 	if left, _ := os.ReadDir(dir); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
+	}
+}
+
+// TestChanged: a file that is cut short while it is converted is an error, and
+// nothing is written, however soon after it is closed.
+func TestChanged(t *testing.T) {
+	path := sparse(t, map[string][]int{"a": {4096}, "b": {4096}})
+	file, err := checkpoint.OpenFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := filepath.Join(t.TempDir(), "to")
+	err = convert.Whole(to, func(place string) error {
+		defer file.Close()
+		_, err := convert.Component(context.Background(), place, file, nil, func(int, int) {
+			if err := os.Truncate(path, 100); err != nil {
+				t.Error(err)
+			}
+		})
+		return err
+	})
+	var changed *mapping.Changed
+	if !errors.As(err, &changed) || changed.Path != path {
+		t.Errorf("error %v, want a changed file", err)
+	}
+	if _, err := os.Stat(to); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("it was written: %v", err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"taca/internal/atomicfile"
 	"taca/internal/checkpoint"
 	"taca/internal/dialect"
+	"taca/internal/mapping"
 	"taca/internal/quantise"
 	"taca/internal/tensor"
 )
@@ -71,7 +72,7 @@ func write(ctx context.Context, path string, all []dialect.Joined, to *tensor.DT
 			}
 			return nil
 		})
-		return cmp.Or(context.Cause(ctx), err)
+		return cmp.Or(mapping.Check(), context.Cause(ctx), err) // first what is at the bottom of it
 	})
 	return written, err
 }

@@ -1,7 +1,6 @@
 package convert
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,8 +8,6 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
-
-	"taca/internal/mapping"
 )
 
 // Busy is a name that another process is writing to.
@@ -47,8 +44,7 @@ func Whole(path string, fill func(place string) error) (err error) {
 	if err := os.RemoveAll(place); err != nil {
 		return err
 	}
-	err = fill(place)
-	if err = cmp.Or(mapping.Check(), err); err != nil { // first what is at the bottom of it
+	if err := fill(place); err != nil {
 		return err
 	}
 	if err := os.Rename(place, path); err != nil {
