@@ -88,10 +88,8 @@ func (c Config) check() error {
 		nn.Size{Key: "num_attention_heads", Value: c.Heads},
 		nn.Size{Key: "max_position_embeddings", Value: c.Positions},
 		nn.Size{Key: "projection_dim", Value: c.ProjectionWidth},
+		nn.Size{Key: "num_hidden_layers", Value: c.Layers, Most: nn.MostLayers},
 	); err != nil {
-		return fmt.Errorf("clip config: %w", err)
-	}
-	if err := nn.CheckLayers("num_hidden_layers", c.Layers); err != nil {
 		return fmt.Errorf("clip config: %w", err)
 	}
 	if err := nn.CheckVocabulary(c.Vocabulary); err != nil {

@@ -78,10 +78,8 @@ func (c Config) check() error {
 		nn.Size{Key: "num_attention_heads × attention_head_dim", Value: c.Width()},
 		nn.Size{Key: "joint_attention_dim", Value: c.TextWidth},
 		nn.Size{Key: "pooled_projection_dim", Value: c.PooledWidth},
+		nn.Size{Key: "num_layers + num_single_layers", Value: c.DoubleBlocks + c.SingleBlocks, Most: nn.MostLayers},
 	); err != nil {
-		return fmt.Errorf("flux transformer config: %w", err)
-	}
-	if err := nn.CheckLayers("num_layers + num_single_layers", c.DoubleBlocks+c.SingleBlocks); err != nil {
 		return fmt.Errorf("flux transformer config: %w", err)
 	}
 	if c.DoubleBlocks < 0 || c.SingleBlocks < 0 {

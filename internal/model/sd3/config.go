@@ -83,10 +83,8 @@ func (c Config) check() error {
 		nn.Size{Key: "joint_attention_dim", Value: c.TextWidth},
 		nn.Size{Key: "pooled_projection_dim", Value: c.PooledWidth},
 		nn.Size{Key: "pos_embed_max_size", Value: c.MostPatches},
+		nn.Size{Key: "num_layers", Value: c.Blocks, Most: nn.MostLayers},
 	); err != nil {
-		return fmt.Errorf("sd3 transformer config: %w", err)
-	}
-	if err := nn.CheckLayers("num_layers", c.Blocks); err != nil {
 		return fmt.Errorf("sd3 transformer config: %w", err)
 	}
 	switch {

@@ -67,10 +67,8 @@ func (c Config) check() error {
 		nn.Size{Key: "d_ff", Value: c.MLPWidth},
 		nn.Size{Key: "relative_attention_num_buckets", Value: c.Buckets},
 		nn.Size{Key: "relative_attention_max_distance", Value: c.MaxDistance},
+		nn.Size{Key: "num_layers", Value: c.Blocks, Most: nn.MostLayers},
 	); err != nil {
-		return fmt.Errorf("t5 config: %w", err)
-	}
-	if err := nn.CheckLayers("num_layers", c.Blocks); err != nil {
 		return fmt.Errorf("t5 config: %w", err)
 	}
 	if err := nn.CheckVocabulary(c.Vocabulary); err != nil {

@@ -86,15 +86,13 @@ func (c Config) check() error {
 	}
 	sizes := []nn.Size{
 		{Key: "latent_channels", Value: c.LatentChannels},
+		{Key: "layers_per_block", Value: c.LayersPerBlock, Most: nn.MostLayers},
 		{Key: "norm_num_groups", Value: c.Groups},
 	}
 	for _, width := range c.Widths {
 		sizes = append(sizes, nn.Size{Key: "block_out_channels", Value: width})
 	}
 	if err := nn.CheckSizes(sizes...); err != nil {
-		return fmt.Errorf("vae config: %w", err)
-	}
-	if err := nn.CheckLayers("layers_per_block", c.LayersPerBlock); err != nil {
 		return fmt.Errorf("vae config: %w", err)
 	}
 	for _, width := range c.Widths {
