@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
@@ -165,10 +164,7 @@ func (a *app) convertFile(ctx context.Context, s configs.Settings, format *tenso
 	var names []string
 	before, after := 0, 0
 	for _, p := range parts {
-		for _, name := range p.Names() {
-			raw, _ := p.Tensor(name)
-			before += len(raw.Bytes)
-		}
+		before += checkpoint.Bytes(p)
 		a.warnTwice(p, format)
 		names = append(names, string(p.Kind))
 	}
@@ -200,16 +196,7 @@ func (b *convertBar) show(done, total int) {
 	if b.bar == nil || b.total != total {
 		b.close()
 		b.total = total
-		b.bar = progressbar.NewOptions(total,
-			progressbar.OptionSetWriter(b.app.stderr),
-			progressbar.OptionSetDescription("converting"),
-			progressbar.OptionSetWidth(24),
-			progressbar.OptionShowBytes(true),
-			progressbar.OptionShowCount(),
-			progressbar.OptionSetPredictTime(true),
-			progressbar.OptionClearOnFinish(),
-			progressbar.OptionThrottle(100*time.Millisecond),
-		)
+		b.bar = b.app.byteBar(int64(total), "converting")
 	}
 	_ = b.bar.Set(done) // a bar that cannot be drawn is no reason to stop
 }

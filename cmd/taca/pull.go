@@ -183,16 +183,7 @@ func (b *pullBar) show(p hub.Progress) {
 	}
 	if b.bar == nil {
 		b.here = p.Done
-		b.bar = progressbar.NewOptions64(p.Total-p.Done,
-			progressbar.OptionSetWriter(b.app.stderr),
-			progressbar.OptionSetDescription(describePull(p)),
-			progressbar.OptionSetWidth(24),
-			progressbar.OptionShowBytes(true),
-			progressbar.OptionShowCount(),
-			progressbar.OptionSetPredictTime(true),
-			progressbar.OptionClearOnFinish(),
-			progressbar.OptionThrottle(100*time.Millisecond),
-		)
+		b.bar = b.app.byteBar(p.Total-p.Done, describePull(p))
 	}
 	_ = b.bar.Set64(p.Done - b.here) // a bar that cannot be drawn is no reason to stop
 	if p.Files != b.at.Files && p.Files < p.Of {

@@ -37,3 +37,13 @@ type Source interface {
 	// String says where the tensors come from, for error messages.
 	String() string
 }
+
+// Bytes is how many bytes the tensors of a source take.
+func Bytes(s Source) int {
+	total := 0
+	for _, name := range s.Names() {
+		raw, _ := s.Tensor(name)
+		total += len(raw.Bytes)
+	}
+	return total
+}

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"taca/internal/atomicfile"
+	"taca/internal/checkpoint"
 	"taca/internal/convert"
 	"taca/internal/tensor"
 )
@@ -75,23 +76,23 @@ func (m *Model) saveWeights(ctx context.Context, dir string, to *tensor.DType, s
 	w := m.newWeights()
 	defer func() { err = errors.Join(err, w.close()) }()
 	for _, name := range m.parts() {
+		copied := !m.folder.Elsewhere(name) && (name != "transformer" || to == nil)
+		if copied && name != "transformer" {
+			continue
+		}
 		s, err := w.stored(name)
 		if err != nil {
 			return 0, 0, err
 		}
-		bytes := 0
-		for _, tensor := range s.Names() {
-			raw, _ := s.Tensor(tensor)
-			bytes += len(raw.Bytes)
-		}
-		written := bytes
-		if m.folder.Elsewhere(name) || name == "transformer" && to != nil {
+		stored := checkpoint.Bytes(s)
+		written := stored
+		if !copied {
 			if written, err = convert.Component(ctx, filepath.Join(dir, name, stem(name)+".safetensors"), s, to, seen); err != nil {
 				return 0, 0, err
 			}
 		}
 		if name == "transformer" {
-			before, after = bytes, written
+			before, after = stored, written
 		}
 	}
 	return before, after, nil
