@@ -168,19 +168,19 @@ func TestPictures(t *testing.T) {
 		replaced := one
 		replaced.VAE = files.VAE
 		for how, f := range map[string]assembly.Files{"one file": one, "parts": files, "canonical parts": canonical, "one file and a part": replaced} {
-			gotLatents, gotPixels := painted(t, assembled(t, f, base))
-			if !slices.Equal(gotLatents, latents) || !bytes.Equal(gotPixels, pixels) {
-				t.Errorf("%s, %s: another picture than the folder's", name, how)
-			}
+			samePicture(t, name+", "+how, assembled(t, f, base), latents, pixels)
 		}
-		gotLatents, gotPixels := painted(t, saved(t, assembled(t, one, base)))
-		if !slices.Equal(gotLatents, latents) || !bytes.Equal(gotPixels, pixels) {
-			t.Errorf("%s, one file written as a folder: another picture", name)
-		}
-		gotLatents, gotPixels = painted(t, assembled(t, assembly.Files{Transformer: files.Transformer}, dir))
-		if !slices.Equal(gotLatents, latents) || !bytes.Equal(gotPixels, pixels) {
-			t.Errorf("%s, a transformer over its folder: another picture", name)
-		}
+		samePicture(t, name+", one file written as a folder", saved(t, assembled(t, one, base)), latents, pixels)
+		samePicture(t, name+", a transformer over its folder", assembled(t, assembly.Files{Transformer: files.Transformer}, dir), latents, pixels)
+	}
+}
+
+// samePicture fails unless a folder paints to the bit what another has painted.
+func samePicture(t *testing.T, what string, f *checkpoint.Folder, latents []float32, pixels []byte) {
+	t.Helper()
+	got, shown := painted(t, f)
+	if !slices.Equal(got, latents) || !bytes.Equal(shown, pixels) {
+		t.Errorf("%s: another picture", what)
 	}
 }
 

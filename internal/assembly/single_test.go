@@ -85,9 +85,7 @@ func TestRoundTrip(t *testing.T) {
 			continue
 		}
 		file := assembled(t, assembly.Files{Model: path}, lean(t, dir))
-		if got, shown := painted(t, file); !slices.Equal(got, latents) || !bytes.Equal(shown, pixels) {
-			t.Errorf("%s as a single file: another picture", name)
-		}
+		samePicture(t, name+" as a single file", file, latents, pixels)
 		back := saved(t, file)
 		sameTensors(t, name, back.String(), dir)
 		again, err := single(t, back.String(), nil)
@@ -197,9 +195,7 @@ func TestEncoderOfSDXL(t *testing.T) {
 	sdxl := write(t, openCLIP(stored(t, dir, "text_encoder_2"), "conditioner.embedders.1.model."), []checkpoint.Tensor{
 		checkpoint.FromFloats("model.diffusion_model.input_blocks.0.0.weight", []int{4}, make([]float32, 4)),
 		checkpoint.FromFloats("first_stage_model.decoder.conv_in.weight", []int{8, 4, 3, 3}, make([]float32, 288))})
-	if got, shown := painted(t, assembled(t, assembly.Files{CLIPG: sdxl}, dir)); !slices.Equal(got, latents) || !bytes.Equal(shown, pixels) {
-		t.Error("another picture")
-	}
+	samePicture(t, "CLIP-G of SDXL", assembled(t, assembly.Files{CLIPG: sdxl}, dir), latents, pixels)
 	if _, err := assembly.Read(assembly.Files{Model: sdxl}); err == nil || !strings.Contains(err.Error(), "is a U-Net") {
 		t.Errorf("as a model: error %v", err)
 	}
