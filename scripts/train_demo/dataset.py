@@ -5,6 +5,7 @@ import torch
 import flow
 import latents
 import prompts
+from networks import unpacked
 from scenes import COLORS, MATERIALS, SHAPES, TOKENS
 
 CAPTIONS = 6        # different captions drawn for each scene
@@ -50,8 +51,8 @@ class Dataset:
         says [size, 32, 20] as 0 or 1) of random scenes and captions."""
         i = torch.randint(len(self), (size,), generator=generator)
         j = torch.randint(CAPTIONS, (size,), generator=generator)
-        said = (self.said[i, j][..., None] >> torch.arange(len(prompts.SAID))) & 1
-        return self.latents[i].float(), self.cover[i].float() / 255, self.t5[i, j].long(), self.clip[i, j].long(), said.float()
+        said = unpacked(self.said[i, j]).float()
+        return self.latents[i].float(), self.cover[i].float() / 255, self.t5[i, j].long(), self.clip[i, j].long(), said
 
 
 def noise_levels(size, generator, mean, early, shift=8.0):

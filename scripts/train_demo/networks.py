@@ -3,7 +3,7 @@ import torch
 import torch.nn as nn
 from diffusers import AutoencoderKL, FluxTransformer2DModel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer, T5Config, T5EncoderModel, T5TokenizerFast
-from prompts import phrases
+from prompts import SAID, phrases
 
 T5_LENGTH = 32      # the T5 encoder sees no attention mask, so training and inference must pad alike
 CLIP_LENGTH = 28    # causal and pooled at the end token: longer padding changes nothing
@@ -41,7 +41,6 @@ class Tokens:
         ids = lambda t, n: t(texts, padding="max_length", max_length=n, truncation=True, return_tensors="pt").input_ids
         return ids(self.t5, T5_LENGTH), ids(self.clip, CLIP_LENGTH)
 
-
     def objects(self, texts):
         """What the phrase that each T5 token belongs to says of its object, as bits of prompts.SAID; int32 [prompts, 32]."""
         bits = torch.zeros(len(texts), T5_LENGTH, dtype=torch.int32)
@@ -51,6 +50,11 @@ class Tokens:
                     if start < last <= end:
                         bits[i, j] = named
         return bits
+
+
+def unpacked(bits):
+    """What Tokens.objects says, one number of 0 or 1 for each of prompts.SAID; adds an axis."""
+    return (bits[..., None] >> torch.arange(len(SAID), dtype=bits.dtype)) & 1
 
 
 class Networks(nn.Module):

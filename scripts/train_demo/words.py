@@ -12,7 +12,7 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 import transformer
-from networks import Tokens, fresh
+from networks import Tokens, fresh, unpacked
 from prompts import SAID, caption
 from scenes import sample_scene
 
@@ -32,8 +32,7 @@ def captions(tokens, n, seed):
     """(T5 ids [n, 32], what the phrase of each token says of its object [n, 32, 20] as 0 or 1) of random scenes."""
     rng = np.random.default_rng(seed)
     texts = [caption(rng, sample_scene(rng)) for _ in range(n)]
-    said = tokens.objects(texts)[..., None] >> torch.arange(len(SAID), dtype=torch.int32) & 1
-    return tokens(texts)[0], said.bool()
+    return tokens(texts)[0], unpacked(tokens.objects(texts)).bool()
 
 
 @torch.no_grad()
