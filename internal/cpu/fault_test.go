@@ -25,7 +25,8 @@ func TestFileCutShortWithinC(t *testing.T) {
 		return
 	}
 	path := filepath.Join(t.TempDir(), "weights")
-	child := exec.Command(os.Args[0], "-test.run=^TestFileCutShortWithinC$")
+	run := append(strings.Fields(os.Getenv("TACA_TEST_EXEC")), os.Args[0], "-test.run=^TestFileCutShortWithinC$")
+	child := exec.Command(run[0], run[1:]...)
 	child.Env = append(os.Environ(), variable+"="+path)
 	out, err := child.CombinedOutput()
 	if want := path + ": it was cut short while it was in use"; err != nil || !strings.Contains(string(out), want) {
