@@ -37,7 +37,8 @@ of the transformer's blocks, whatever they were, become
 
 A single file has its authors' names, under the prefixes of whole pipelines where
 it holds several components, as ComfyUI and others read it. It holds what --model
-and the flags of parts name, and what --base lends; never tokenizers.
+and the flags of parts name, be it a VAE alone, and what --base lends; never
+tokenizers.
 
 GGUF's blocks of weights, for which safetensors has no word, need --weights; where
 they are of other components than the transformer, they become bf16. q8 and q4 are
@@ -161,6 +162,9 @@ func (a *app) convertFile(ctx context.Context, s configs.Settings, format *tenso
 		return modelError{err}
 	}
 	defer closed()
+	if format != nil && *format != tensor.BF16 && !m.Paints() && from.Folder == nil {
+		return usagef("--weights %s is for the blocks of transformers, and none was given: give one with --model or --transformer, or leave --weights out", s.Weights)
+	}
 	var names []string
 	before, after := 0, 0
 	for _, p := range parts {

@@ -80,7 +80,7 @@ func (f *settingFlags) dtype(c *cobra.Command) {
 // weights registers the format of the transformer's weights.
 func (f *settingFlags) weights(c *cobra.Command) {
 	flag(f, "weights", func(s *configs.Settings) *string { return &s.Weights }, func(p *string) {
-		c.Flags().StringVar(p, "weights", "", "`format` that the matrices of the transformer's blocks are converted to when it is opened: bf16, f8, q8 or q4 (default: as stored)")
+		c.Flags().StringVar(p, "weights", "", "`format` that the matrices of the transformer's blocks are converted to when it is opened: bf16, f8, q8 or q4; what is as narrow already stays (default: as stored)")
 	})
 }
 

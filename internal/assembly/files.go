@@ -54,6 +54,15 @@ func (r role) plays(k dialect.Kind) bool {
 	return k == dialect.T5
 }
 
+// kind is what the role's component is, whatever its size. The family says of
+// which kind its transformer is.
+func (r role) kind(f *family) dialect.Kind {
+	if r == transformer {
+		return f.kind
+	}
+	return [roles]dialect.Kind{autoencoder: dialect.VAE, clipL: dialect.CLIPL, clipG: dialect.CLIPG, t5: dialect.T5}[r]
+}
+
 // reads reports whether the role's component reads the prompt.
 func (r role) reads() bool { return r != transformer && r != autoencoder }
 

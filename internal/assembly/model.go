@@ -56,6 +56,9 @@ func (m *Model) name() string {
 	return cmp.Or(f.Model, f.Transformer, f.VAE, f.CLIPL, f.CLIPG, f.T5)
 }
 
+// Paints reports whether a file holds a transformer.
+func (m *Model) Paints() bool { return m.family != nil }
+
 // Relatives are the presets of the model's family, first the one whose
 // transformer has the most of its sizes; none where no file holds a
 // transformer.
