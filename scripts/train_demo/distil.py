@@ -1,6 +1,6 @@
 """Guidance distillation: the student learns the guided velocity of the frozen teacher in one forward pass, as FLUX.1-dev did.
 
-usage: distil.py SECONDS [--guidance 3.0]     checkpoints/flux.pt -> checkpoints/flux_distilled.pt (resumes there)
+usage: distil.py SECONDS [--guidance 3.0] [--before TEACHER STUDENT]     checkpoints/flux.pt -> checkpoints/flux_distilled.pt (resumes there)
 SECONDS count from the end of the first step, which compiles the blocks.
 """
 import argparse
@@ -21,6 +21,8 @@ def options():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("seconds", type=float, help="wall clock, all runs together")
     ap.add_argument("--guidance", type=float, default=3.0)
+    ap.add_argument("--before", nargs=2, metavar=("TEACHER", "STUDENT"),
+                    help="checkpoints of an earlier stage; the student begins with what distillation changed then")
     ap.add_argument("--batch", type=int, default=64)
     ap.add_argument("--threads", type=int, default=2)
     ap.add_argument("--shards", type=int, default=10, help="a short run sees few scenes: read only so many shards")
@@ -29,11 +31,19 @@ def options():
     return ap.parse_args()
 
 
+def beginning(teacher, before):
+    """The student's first weights: the teacher's, and what an earlier student had changed of its own teacher's."""
+    if not before:
+        return teacher
+    old, student = (torch.load(path)["ema"] for path in before)
+    return {k: v + student[k] - old[k] if k in student and v.is_floating_point() else v for k, v in teacher.items()}
+
+
 class Distiller:
     def __init__(self, a):
         self.a, tokens = a, Tokens(a.model)
         averaged = torch.load(TEACHER)["ema"]
-        self.teacher, self.student = (fresh(*tokens.sizes()).load_ema(averaged) for _ in range(2))
+        self.teacher, self.student = (fresh(*tokens.sizes()).load_ema(w) for w in (averaged, beginning(averaged, a.before)))
         self.teacher.eval().requires_grad_(False)
         self.teacher.tr.set_attn_processor(flow.Attention())
         self.student.tr.set_attn_processor(flow.Attention(explicit=True))
