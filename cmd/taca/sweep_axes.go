@@ -48,7 +48,7 @@ func (x *axes) registerSampling(c *cobra.Command) {
 	fl := c.Flags()
 	fl.StringVar(&x.steps, "steps", "", "`values` of the number of denoising steps (default: the model's own)")
 	fl.StringVar(&x.guidance, "guidance", "", "`values` of guidance (default: the model's own)")
-	fl.StringVar(&x.lora, "taca-lora", "", "`off,FILE[:SCALE],...`: an adapter active exactly in the steps where gamma is not 1, or none")
+	fl.StringVar(&x.lora, "taca-lora", "", "`off,FILE[:SCALE],...`: an adapter active exactly in the steps where gamma is not 1, or none; demo is the embedded model's own")
 }
 
 // mostCells is how many cells a sweep may have: more is a slip of the keyboard.
@@ -72,6 +72,7 @@ type sweeping struct {
 	cells  []sweep.Cell                // of the shard
 	plans  map[string]pipeline.Plan    // of each kind of cell
 	bar    *sweepBar
+	silent silent
 	failed []error
 }
 

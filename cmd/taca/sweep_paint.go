@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"taca/internal/model"
 	"taca/internal/pipeline"
 	"taca/internal/sampler"
 	"taca/internal/sweep"
@@ -145,8 +146,7 @@ func (w *sweeping) paintCell(ctx context.Context, c sweep.Cell, texts pipeline.T
 	r := w.record
 	r.Request = request(w.withCell(c), w.model.Defaults())
 	r.LoRAs = w.adaptersOf(w.record.LoRAs, c)
-	w.pipe.Follow(w.adaptersOf(w.loras, c))
-	p, err := w.pipe.Paint(ctx, r.Request, texts, w.watch)
+	p, again, err := w.picture(ctx, c, r.Request, texts)
 	if err != nil {
 		return err
 	}
@@ -162,6 +162,9 @@ func (w *sweeping) paintCell(ctx context.Context, c sweep.Cell, texts pipeline.T
 		return err
 	}
 	took := w.times.since(begun)
+	if again {
+		took = timings{Total: took.Total}
+	}
 	painted := sweep.Painted{Picture: data, Settings: settings, Seconds: sweep.Seconds{Denoising: took.Denoising, Decoding: took.Decoding, Total: took.Total}}
 	if err := w.album.Keep(c, painted); err != nil {
 		return err
@@ -172,6 +175,41 @@ func (w *sweeping) paintCell(ctx context.Context, c sweep.Cell, texts pipeline.T
 	w.bar.clear()
 	_, err = fmt.Fprintln(w.listed, w.album.CellPath(c))
 	return err
+}
+
+// silent are the pictures of a prompt and seed in which gamma acts in no step, by
+// steps and guidance. Neither when it would act nor an adapter that follows it
+// changes anything in them, so one is painted for all those cells.
+type silent struct {
+	prompt   int
+	seed     int64
+	pictures map[string]*pipeline.Picture
+}
+
+// picture is what a cell shows, and whether another cell has shown it before.
+func (w *sweeping) picture(ctx context.Context, c sweep.Cell, r pipeline.Request, texts pipeline.Texts) (p *pipeline.Picture, again bool, err error) {
+	steps, err := w.model.Steps(r)
+	if err != nil {
+		return nil, false, err
+	}
+	if slices.ContainsFunc(steps, func(s model.Step) bool { return s.Gamma != 1 }) {
+		w.pipe.Follow(w.adaptersOf(w.loras, c))
+		p, err = w.pipe.Paint(ctx, r, texts, w.watch)
+		return p, false, err
+	}
+	if w.silent.pictures == nil || w.silent.prompt != c.Prompt || w.silent.seed != c.Seed {
+		w.silent = silent{c.Prompt, c.Seed, map[string]*pipeline.Picture{}}
+	}
+	key := fmt.Sprintf("%d %s", c.Steps, c.Guidance)
+	if p := w.silent.pictures[key]; p != nil {
+		return p, true, nil
+	}
+	w.pipe.Follow(nil)
+	p, err = w.pipe.Paint(ctx, r, texts, w.watch)
+	if err == nil {
+		w.silent.pictures[key] = p
+	}
+	return p, false, err
 }
 
 // watch passes progress on.
