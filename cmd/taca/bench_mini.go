@@ -68,7 +68,7 @@ The folder holds the pictures in cells, results.jsonl, ` + miniScores + ` and ` 
 A run that was interrupted goes on when the same command is given again.`,
 		Example: `  taca bench mini
   taca bench mini --gamma 1,1.1,1.2,1.4 --prompts 512 --out night
-  taca bench mini --gamma 1.2 --taca-lora off,demo_lora.safetensors --json`,
+  taca bench mini --gamma 1.2 --taca-lora off,demo --json`,
 		Args: arguments(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error { return runBenchMini(c, a, settings, opts) },
 	}

@@ -183,7 +183,7 @@ func (f *settingFlags) lora(c *cobra.Command) {
 // tacaLoRA registers the adapters that follow gamma.
 func (f *settingFlags) tacaLoRA(c *cobra.Command) {
 	flag(f, "taca-lora", func(s *configs.Settings) *[]string { return &s.TACALoRA }, func(p *[]string) {
-		c.Flags().StringArrayVar(p, "taca-lora", nil, "`FILE[:SCALE]`, an adapter of the transformer, active exactly in the steps where gamma is not 1; repeatable")
+		c.Flags().StringArrayVar(p, "taca-lora", nil, "`FILE[:SCALE]`, an adapter of the transformer, active exactly in the steps where gamma is not 1; demo is the embedded model's own; repeatable")
 	})
 }
 

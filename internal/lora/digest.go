@@ -8,11 +8,16 @@ import (
 	"os"
 
 	"taca/internal/checkpoint"
+	"taca/internal/demo"
 )
 
 // Digest is the SHA-256, in hexadecimal, of all that Open reads: of the file, and
 // behind it of the configuration beside it where that counts. Errors are *checkpoint.Error.
 func Digest(path string) (string, error) {
+	if path == Embedded {
+		sum := sha256.Sum256(demo.LoRABytes())
+		return hex.EncodeToString(sum[:]), nil
+	}
 	source, err := checkpoint.OpenFile(path)
 	if err != nil {
 		return "", err

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"taca/internal/checkpoint"
+	"taca/internal/demo"
 )
 
 // File is an adapter file, taken apart. It belongs to no model yet.
@@ -27,9 +28,21 @@ type File struct {
 // where it writes the adapter's tensors.
 const configName = "adapter_config.json"
 
-// Open maps an adapter file. The second result is what holds its matrices, to be
-// closed when they are in use no more.
+// Embedded is the path of the embedded model's own adapter, which follows gamma.
+// A file of that name is ./demo.
+const Embedded = "demo"
+
+// Open maps an adapter file, or has the embedded one. The second result is what
+// holds its matrices, to be closed when they are in use no more.
 func Open(path string) (*File, *checkpoint.File, error) {
+	if path == Embedded {
+		source, err := demo.LoRA()
+		if err != nil {
+			return nil, nil, err
+		}
+		f, err := New(source, source.Metadata(), nil)
+		return f, source, err
+	}
 	source, err := checkpoint.OpenFile(path)
 	if err != nil {
 		return nil, nil, err
