@@ -49,7 +49,7 @@ var mayImport = map[string][]string{
 	"internal/model/encodertest": forTests,
 	"internal/attention":         {"internal/tensor", "internal/model"},
 	"internal/attention/report":  {"internal/tensor", "internal/model", "internal/attention", "internal/figure"},
-	"internal/lora":              {"internal/tensor", "internal/checkpoint", "internal/dialect", "internal/model/nn"},
+	"internal/lora":              {"internal/tensor", "internal/checkpoint", "internal/dialect", "internal/model/nn", "internal/demo"}, // the last for its adapter
 	"internal/sampler":           {"internal/tensor", "internal/model"},
 	"internal/tokenizer":         {},
 	"internal/picture":           {"internal/atomicfile"},
