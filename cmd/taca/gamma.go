@@ -6,12 +6,14 @@ import (
 	"io"
 	"math"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"taca/configs"
+	"taca/internal/model"
 	"taca/internal/pipeline"
 	"taca/internal/sampler"
 )
@@ -160,4 +162,9 @@ func printSchedule(a *app, m *pipeline.Model, r pipeline.Request, asJSON bool) e
 		fmt.Fprintf(table, "%d\t%.5f\t%.2f\t%.5g\t%s\t%s\n", row.Step, row.Sigma, row.Timestep, row.Gamma, row.Blocks, state)
 	}
 	return table.Flush()
+}
+
+// acts reports whether gamma acts in any of the steps.
+func acts(steps []model.Step) bool {
+	return slices.ContainsFunc(steps, func(s model.Step) bool { return s.Gamma != 1 })
 }

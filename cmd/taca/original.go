@@ -172,13 +172,8 @@ func fitted(size, asked image.Point, unit, most int) image.Point {
 // idle tells where --strength leaves out all steps that gamma would act in.
 func (g *generation) idle(r pipeline.Request) {
 	steps, err := g.model.Steps(r)
-	if err != nil || len(steps) == r.Steps || r.TACA.Gamma == 1 {
+	if err != nil || len(steps) == r.Steps || r.TACA.Gamma == 1 || acts(steps) {
 		return
-	}
-	for _, s := range steps {
-		if s.Gamma != 1 {
-			return
-		}
 	}
 	g.app.say("taca: gamma acts in no step: strength %g leaves out the first %d of %d, and the others begin at timestep %.0f", r.Strength, r.Steps-len(steps), r.Steps, 1000*steps[0].Sigma)
 }

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"taca/internal/model"
 	"taca/internal/pipeline"
 	"taca/internal/sampler"
 	"taca/internal/sweep"
@@ -192,21 +191,17 @@ func (w *sweeping) picture(ctx context.Context, c sweep.Cell, r pipeline.Request
 	if err != nil {
 		return nil, false, err
 	}
-	if slices.ContainsFunc(steps, func(s model.Step) bool { return s.Gamma != 1 }) {
-		w.pipe.Follow(w.adaptersOf(w.loras, c))
-		p, err = w.pipe.Paint(ctx, r, texts, w.watch)
-		return p, false, err
-	}
+	quiet := !acts(steps)
 	if w.silent.pictures == nil || w.silent.prompt != c.Prompt || w.silent.seed != c.Seed {
 		w.silent = silent{c.Prompt, c.Seed, map[string]*pipeline.Picture{}}
 	}
 	key := fmt.Sprintf("%d %s", c.Steps, c.Guidance)
-	if p := w.silent.pictures[key]; p != nil {
+	if p := w.silent.pictures[key]; quiet && p != nil {
 		return p, true, nil
 	}
-	w.pipe.Follow(nil)
+	w.pipe.Follow(w.adaptersOf(w.loras, c))
 	p, err = w.pipe.Paint(ctx, r, texts, w.watch)
-	if err == nil {
+	if quiet && err == nil {
 		w.silent.pictures[key] = p
 	}
 	return p, false, err

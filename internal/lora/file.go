@@ -24,6 +24,14 @@ type File struct {
 	scales  scales
 }
 
+// open has the embedded adapter, or maps a file.
+func open(path string) (*checkpoint.File, error) {
+	if path == Embedded {
+		return demo.LoRA()
+	}
+	return checkpoint.OpenFile(path)
+}
+
 // configName is what PEFT calls the configuration of an adapter, in the folder
 // where it writes the adapter's tensors.
 const configName = "adapter_config.json"
@@ -35,15 +43,7 @@ const Embedded = "demo"
 // Open maps an adapter file, or has the embedded one. The second result is what
 // holds its matrices, to be closed when they are in use no more.
 func Open(path string) (*File, *checkpoint.File, error) {
-	if path == Embedded {
-		source, err := demo.LoRA()
-		if err != nil {
-			return nil, nil, err
-		}
-		f, err := New(source, source.Metadata(), nil)
-		return f, source, err
-	}
-	source, err := checkpoint.OpenFile(path)
+	source, err := open(path)
 	if err != nil {
 		return nil, nil, err
 	}
