@@ -19,8 +19,9 @@ type Model struct {
 
 	conditioner nn.Conditioner
 	first       embedders
-	blocks      []layer
-	last        output
+	blocks      []block
+	last        nn.Output
+	homes       []tensor.Group // of each block's weights, then of what comes after
 }
 
 // embedders are what comes before the blocks.
@@ -29,24 +30,11 @@ type embedders struct {
 	text, visual nn.Linear
 }
 
-// layer is a block and the home of its weights.
-type layer struct {
-	block
-	weights tensor.Group
-}
-
 // block is a double or a single block. forward updates x, the rows of all
 // tokens, in place; vectors is the row that modulates all blocks.
 type block interface {
 	bind(w *nn.Binder, conditioner *nn.Conditioner, c Config)
 	forward(o tensor.Ops, x, vectors, rope tensor.Tensor, spec tensor.AttentionSpec, witness nn.Witness)
-}
-
-// output is what comes after the blocks.
-type output struct {
-	weights tensor.Group
-	vectors nn.Vectors
-	project nn.Linear
 }
 
 // Open binds a transformer's weights on backend b, for activations in format
@@ -67,7 +55,8 @@ func Open(c Config, source checkpoint.Source, b tensor.Backend, d tensor.DType) 
 	for i := range c.SingleBlocks {
 		m.bind(&singleBlock{}, w.Group(fmt.Sprintf("single_transformer_blocks.%d", i)))
 	}
-	m.last.bind(w.Group(""), &m.conditioner, c)
+	m.last.Bind(w.Group(""), &m.conditioner, c.Width(), c.InChannels)
+	m.homes = append(m.homes, m.last.Weights)
 	if err := w.Close(nil); err != nil {
 		m.Drop()
 		return nil, fmt.Errorf("flux transformer: %w", err)
@@ -77,19 +66,13 @@ func Open(c Config, source checkpoint.Source, b tensor.Backend, d tensor.DType) 
 
 func (m *Model) bind(b block, w *nn.Binder) {
 	b.bind(w, &m.conditioner, m.config)
-	m.blocks = append(m.blocks, layer{b, w.Weights()})
+	m.blocks, m.homes = append(m.blocks, b), append(m.homes, w.Weights())
 }
 
 func (e *embedders) bind(w *nn.Binder, c Config) {
 	e.weights = w.Weights()
 	w.Linear(&e.visual, "x_embedder", c.Width(), c.InChannels)
 	w.Linear(&e.text, "context_embedder", c.Width(), c.TextWidth)
-}
-
-func (e *output) bind(w *nn.Binder, conditioner *nn.Conditioner, c Config) {
-	e.weights = w.Weights()
-	e.vectors = conditioner.Modulator(w, "norm_out.linear", 2)
-	w.Linear(&e.project, "proj_out", c.InChannels, c.Width())
 }
 
 // Layers is every linear layer by canonical path, where a LoRA may attach.

@@ -71,6 +71,33 @@ func (c *Course) Vectors(i int) tensor.Tensor {
 	return rows
 }
 
+// Through takes the rows of all texts through the blocks of step i: forward
+// takes text t through block k. All texts go through a block before the next, so
+// that its weights are brought once; homes is where those of each are, and of
+// what comes after the last. visual is the visual rows of each text, by which the
+// cache, if there is one, ends the step after its first block.
+func (c *Course) Through(ctx context.Context, i int, visual []tensor.Tensor, homes []tensor.Group, forward func(k, t int)) (model.Cached, error) {
+	var cached model.Cached
+	c.Cache.Before(c.backend, visual, c.Steps[i].Gamma)
+	for k, next := range homes[1:] {
+		if err := ctx.Err(); err != nil {
+			return cached, err
+		}
+		homes[k].Need(next)
+		for t := range visual {
+			forward(k, t)
+		}
+		if k > 0 {
+			continue
+		}
+		if cached = c.Cache.After(c.backend, visual); cached.Hit {
+			return cached, nil
+		}
+	}
+	c.Cache.Keep(c.backend, visual)
+	return cached, nil
+}
+
 // Witness is who looks on at a block's joint attention in step i, for text t.
 func (c *Course) Witness(i, block, t int) Witness {
 	if t > 0 {

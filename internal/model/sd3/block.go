@@ -14,7 +14,6 @@ type block struct {
 	second       *second // or nil
 	last         bool    // the text stream ends here
 	path         string
-	weights      tensor.Group
 }
 
 // second is the second attention of a dual block, among visual tokens only.
@@ -24,7 +23,7 @@ type second struct {
 }
 
 func (b *block) bind(w *nn.Binder, conditioner *nn.Conditioner, c Config, i int) {
-	b.path, b.weights = w.Path(""), w.Weights()
+	b.path = w.Path("")
 	b.last = i == c.Blocks-1
 	text, visual := c.stream(), c.stream()
 	if b.last {

@@ -19,7 +19,8 @@ type Model struct {
 	conditioner nn.Conditioner
 	first       embedders
 	blocks      []*block
-	last        output
+	last        nn.Output
+	homes       []tensor.Group // of each block's weights, then of what comes after
 }
 
 // embedders are what comes before the blocks.
@@ -27,13 +28,6 @@ type embedders struct {
 	weights tensor.Group
 	text    nn.Linear
 	visual  patches
-}
-
-// output is what comes after the blocks.
-type output struct {
-	weights tensor.Group
-	vectors nn.Vectors
-	project nn.Linear
 }
 
 // Open binds a transformer's weights on backend b, for activations in format
@@ -49,11 +43,12 @@ func Open(c Config, source checkpoint.Source, b tensor.Backend, d tensor.DType) 
 	m.conditioner.Bind(w.In("time_text_embed"), c.Width(), c.PooledWidth, false)
 	m.first.bind(w, c)
 	for i := range c.Blocks {
-		next := &block{}
-		next.bind(w.Group(fmt.Sprintf("transformer_blocks.%d", i)), &m.conditioner, c, i)
-		m.blocks = append(m.blocks, next)
+		next, w := &block{}, w.Group(fmt.Sprintf("transformer_blocks.%d", i))
+		next.bind(w, &m.conditioner, c, i)
+		m.blocks, m.homes = append(m.blocks, next), append(m.homes, w.Weights())
 	}
-	m.last.bind(w.Group(""), &m.conditioner, c)
+	m.last.Bind(w.Group(""), &m.conditioner, c.Width(), c.Geometry().PatchColumns())
+	m.homes = append(m.homes, m.last.Weights)
 	if err := w.Close(nil); err != nil {
 		m.Drop()
 		return nil, fmt.Errorf("sd3 transformer: %w", err)
@@ -65,12 +60,6 @@ func (e *embedders) bind(w *nn.Binder, c Config) {
 	e.weights = w.Weights()
 	e.visual.bind(w.In("pos_embed"), c)
 	w.Linear(&e.text, "context_embedder", c.Width(), c.TextWidth)
-}
-
-func (e *output) bind(w *nn.Binder, conditioner *nn.Conditioner, c Config) {
-	e.weights = w.Weights()
-	e.vectors = conditioner.Modulator(w, "norm_out.linear", 2)
-	w.Linear(&e.project, "proj_out", c.Geometry().PatchColumns(), c.Width())
 }
 
 // Layers is every linear layer by canonical path, where a LoRA may attach.

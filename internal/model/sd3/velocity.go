@@ -43,43 +43,29 @@ func (e *evaluator) Ready(ctx context.Context, i int) error {
 
 // Velocity implements model.Evaluator.
 func (e *evaluator) Velocity(ctx context.Context, dst []tensor.Tensor, x tensor.Tensor, i int) (model.Cached, error) {
-	var cached model.Cached
 	if err := e.Ready(ctx, i); err != nil {
-		return cached, err
+		return model.Cached{}, err
 	}
 	m, o := e.model, e.model.backend
 	defer o.Release(o.Mark())
-	m.first.weights.Need(m.weights(0))
+	m.first.weights.Need(m.homes[0])
 	passes := e.begin(x, i)
 	visual := make([]tensor.Tensor, len(passes))
 	for t, p := range passes {
 		visual[t] = p.joint.In(p.spec.Visual)
 	}
 
-	e.Cache.Before(o, visual, e.Steps[i].Gamma)
-	for k, b := range m.blocks {
-		if err := ctx.Err(); err != nil {
-			return cached, err
-		}
-		b.weights.Need(m.weights(k + 1))
-		for t, p := range passes {
-			p.spec.Gamma = e.Gamma(i, k)
-			b.forward(o, p.joint, p.vectors, p.spec, e.Witness(i, k, t))
-		}
-		if k > 0 {
-			continue
-		}
-		if cached = e.Cache.After(o, visual); cached.Hit {
-			break
-		}
+	cached, err := e.Through(ctx, i, visual, m.homes, func(k, t int) {
+		p := passes[t]
+		p.spec.Gamma = e.Gamma(i, k)
+		m.blocks[k].forward(o, p.joint, p.vectors, p.spec, e.Witness(i, k, t))
+	})
+	if err != nil {
+		return cached, err
 	}
-	if !cached.Hit {
-		e.Cache.Keep(o, visual)
-	}
-
-	m.last.weights.Need(m.first.weights)
+	m.last.Weights.Need(m.first.weights)
 	for t, p := range passes {
-		m.last.forward(o, dst[t], visual[t], p.vectors)
+		m.last.Forward(o, dst[t], visual[t], p.vectors)
 	}
 	return cached, o.Err()
 }
@@ -131,22 +117,6 @@ func (e *embedders) forward(o tensor.Ops, text, visual, x, tokens tensor.Tensor,
 	e.visual.forward(o, visual, x, grid)
 	e.text.Embed(o, text, tokens)
 	o.Observe("context_embedder", text)
-}
-
-// forward writes the velocity of the visual rows x, which it overwrites.
-func (e *output) forward(o tensor.Ops, dst, x, vectors tensor.Tensor) {
-	e.vectors.ModulateLast(vectors).Norm(o, x, x)
-	o.Observe("norm_out", x)
-	e.project.Apply(o, dst, x, tensor.Identity)
-	o.Observe("proj_out", dst)
-}
-
-// weights is the home of block i, or of what comes after the last block.
-func (m *Model) weights(i int) tensor.Group {
-	if i < len(m.blocks) {
-		return m.blocks[i].weights
-	}
-	return m.last.weights
 }
 
 // accept refuses conditioning from encoders that belong to another model.
