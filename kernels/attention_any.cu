@@ -7,7 +7,7 @@
 // one key, and then every 32nd column of the result. The running maximum is
 // the largest logit so far, in natural units (arXiv 1805.02867).
 //
-// Launch: ⌈rows/8⌉ × heads blocks of 256 threads, (8·size + 32·(size + 1))·4
+// Launch: ⌈queries/8⌉ × heads blocks of 256 threads, (8·size + 32·(size + 1))·4
 // bytes of shared memory.
 #include "formats.cuh"
 #include "mma.cuh"
@@ -32,7 +32,7 @@ static __device__ __forceinline__ float warp_max(float v) {
 
 // logit is this lane's: query i against key j, whose row in shared memory is k.
 static __device__ __forceinline__ float logit(const taca_attention_args& p, const float* q, const float* k, int i, int j) {
-    if (i >= p.rows || j >= p.rows || p.causal && j > i) return -__int_as_float(0x7f800000);
+    if (i >= p.queries || j >= p.rows || p.causal && j > i) return -__int_as_float(0x7f800000);
     float dot = 0.f;
     for (int c = 0; c < p.head_size; c++) dot = fmaf(q[c], k[c], dot);
     const bool both = i >= p.visual_lo && i < p.visual_hi && j >= p.text_lo && j < p.text_hi;
@@ -46,7 +46,7 @@ extern "C" __global__ void __launch_bounds__(32 * any_rows) taca_attention_any(c
     const long long head_column = (long long)blockIdx.y * size;
     float *         queries = (float*)block_memory, *tile = queries + any_rows * size;
     float           sums[any_columns] = {}, maximum = -1e30f, total = 0.f;
-    fetch(queries, size, p.q, head_column, first, any_rows, rows, size);
+    fetch(queries, size, p.q, head_column, first, any_rows, (int)p.queries, size);
     const int end = p.causal ? min(rows, first + any_rows) : rows;
     for (int key = 0; key < end; key += any_keys) {
         __syncthreads();
@@ -71,7 +71,7 @@ extern "C" __global__ void __launch_bounds__(32 * any_rows) taca_attention_any(c
         }
     }
     total = warp_sum(total);
-    if (i >= rows) return;
+    if (i >= p.queries) return;
 #pragma unroll
     for (int c = 0; c < any_columns; c++)
         if (c * 32 + lane < size) store_one(p.o, i, head_column + c * 32 + lane, sums[c] / total);

@@ -5,7 +5,7 @@
 // Both form the same logits, which costs half as much again as the rest and
 // spares an exchange; it is one layer of one decoding.
 //
-// Launch: ⌈rows/64⌉ × heads blocks of 256 threads, 96 KiB of shared memory.
+// Launch: ⌈queries/64⌉ × heads blocks of 256 threads, 96 KiB of shared memory.
 #include "taca.h"
 #include "tile.cuh"
 
@@ -38,7 +38,7 @@ extern "C" __global__ void __launch_bounds__(wide_threads) taca_attention_512(co
     const u32 value_at = ((values + (lane & 15) * wide_bytes) ^ (((lane >> 4) ^ r) << 4)) + half * wide_size;
     // A row has 64 chunks, so the block's threads copy four rows in a pass.
     const int chunk = threadIdx.x & 63, from_row = threadIdx.x >> 6;
-    auto      copy = [&](u32 to, const taca_matrix& m, int begin, int count) {
+    auto      copy = [&](u32 to, const taca_matrix& m, int begin, int count, int rows) {
         for (int i = from_row; i < count; i += wide_threads / 64) {
             const bool there = begin + i < rows;
             copy_async(to + chunk_offset<wide_size>(i, chunk), (const unsigned char*)m.at + head + (there ? (long long)(begin + i) * m.stride * 2 : 0) + chunk * 16, there ? 16 : 0);
@@ -52,19 +52,19 @@ extern "C" __global__ void __launch_bounds__(wide_threads) taca_attention_512(co
         const int row = first + group * 16 + h * 8 + (lane >> 2);
         visual[h] = row >= p.visual_lo && row < p.visual_hi;
     }
-    copy(queries, p.q, first, wide_rows);
-    copy(keys, p.k, 0, wide_keys);
+    copy(queries, p.q, first, wide_rows, (int)p.queries);
+    copy(keys, p.k, 0, wide_keys, rows);
     commit_copies();
     for (int tile = 0; tile < tiles; tile++) {
         float s[2][4];
         wait_copies<0>();
         __syncthreads();
-        copy(values, p.v, tile * wide_keys, wide_keys);
+        copy(values, p.v, tile * wide_keys, wide_keys, rows);
         commit_copies();
         wide_logits(s, query_at, key_at);
         wait_copies<0>();
         __syncthreads();
-        if (tile + 1 < tiles) copy(keys, p.k, (tile + 1) * wide_keys, wide_keys);
+        if (tile + 1 < tiles) copy(keys, p.k, (tile + 1) * wide_keys, wide_keys, rows);
         commit_copies();
 #pragma unroll
         for (int h = 0; h < 2; h++) {
@@ -121,6 +121,6 @@ extern "C" __global__ void __launch_bounds__(wide_threads) taca_attention_512(co
             *(u32*)(block_memory + chunk_offset<wide_size>(row, half * half_tiles + n) + (lane & 3) * 4) = pack(sums[n][2 * h] / sum, sums[n][2 * h + 1] / sum);
     }
     __syncthreads();
-    for (int i = from_row; i < wide_rows && first + i < rows; i += wide_threads / 64)
+    for (int i = from_row; i < wide_rows && first + i < p.queries; i += wide_threads / 64)
         *(uint4*)((unsigned char*)p.o.at + head + (long long)(first + i) * p.o.stride * 2 + chunk * 16) = *(const uint4*)(block_memory + chunk_offset<wide_size>(i, chunk));
 }

@@ -27,10 +27,11 @@ typedef struct {
 
 /* Attention: o = softmax(logits)·v, one head per block row of the grid, where
  *   logit(i, j) = scale·<q_i, k_j>·(gamma if i in visual and j in text) + bias(j - i)
+ * With a bias or a causal mask there are as many queries as keys.
  * Head h is columns [h·head_size, (h+1)·head_size) of q, k, v and o. */
 typedef struct {
     taca_matrix q, k, v, o;
-    long long   rows;               /* queries, and keys */
+    long long   rows, queries;      /* rows of k and v, and of q and o */
     long long   heads, head_size;
     long long   text_lo, text_hi;   /* keys of text */
     long long   visual_lo, visual_hi; /* queries of visual tokens */

@@ -13,7 +13,7 @@
 // an end of the text or of the keys cuts is masked element by element, in a
 // second copy of the step. Tiles are taken in order whatever the spans are.
 //
-// Launch: ⌈rows/128⌉ × heads blocks of 128 threads, (128 + 2·KEYS)·D·2 bytes of
+// Launch: ⌈queries/128⌉ × heads blocks of 128 threads, (128 + 2·KEYS)·D·2 bytes of
 // shared memory, laid out as tile.cuh says. Moves q and o once, k and v once per
 // block of queries, nearly always out of the second-level cache.
 #include "taca.h"
@@ -239,14 +239,14 @@ template <int D, int KEYS> struct attention {
 #pragma unroll
         for (int i = 0; i < 32 / together; i++) {
             const int row = warp * 32 + i * together + lane / chunks, chunk = lane % chunks;
-            if (first + row < rows)
+            if (first + row < p.queries)
                 *(uint4*)(to + (first + row) * p.o.stride) = *(const uint4*)(block_memory + chunk_offset<D>(row, chunk));
         }
     }
 
     __device__ __forceinline__ void run() {
         rows_reader<D, block_queries, block_threads> query_reader(p.q.at + blockIdx.y * row_bytes, p.q.stride, first);
-        query_reader.any(queries, rows - first);
+        query_reader.any(queries, (int)p.queries - first);
         if (hold_queries) {
             commit_copies();
             wait_copies<0>();

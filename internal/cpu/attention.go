@@ -13,10 +13,11 @@ import (
 // Attention mixes the rows of v by the softmax of spec's logits.
 func (b *Backend) Attention(dst, q, k, v tensor.Tensor, spec tensor.AttentionSpec) {
 	tensor.CheckAttention(dst, q, k, v, spec)
+	visual := spec.Visual.From(k.Rows - q.Rows)
 	args := C.taca_attention{dst: matrix(dst), q: matrix(q), k: matrix(k), v: matrix(v),
 		rel_bias: matrix(spec.RelBias), heads: C.int64_t(spec.Heads),
 		text_lo: C.int64_t(spec.Text.Lo), text_hi: C.int64_t(spec.Text.Hi),
-		visual_lo: C.int64_t(spec.Visual.Lo), visual_hi: C.int64_t(spec.Visual.Hi),
+		visual_lo: C.int64_t(visual.Lo), visual_hi: C.int64_t(visual.Hi),
 		scale: C.float(spec.Scale), gamma: C.float(spec.Gamma)}
 	if spec.Causal {
 		args.causal = 1
@@ -24,7 +25,7 @@ func (b *Backend) Attention(dst, q, k, v tensor.Tensor, spec tensor.AttentionSpe
 	rows := attentionRows(q.Rows, spec.Heads, q.Cols/spec.Heads, b.pool.workers)
 	args.unit_rows = C.int64_t(rows)
 	units := spec.Heads * ((q.Rows + rows - 1) / rows)
-	cost := min(rows, q.Rows) * q.Rows * q.Cols / spec.Heads // multiplications of a unit, halved
+	cost := min(rows, q.Rows) * k.Rows * q.Cols / spec.Heads // multiplications of a unit, halved
 	b.run(C.TACA_ATTENTION, unsafe.Pointer(&args), units, max(1, callProducts/max(1, cost)))
 }
 

@@ -18,13 +18,13 @@ func (b *Backend) AttentionStats(stats, maps, q, k tensor.Tensor, spec tensor.At
 		return
 	}
 	args := C.taca_attention_stats{stats: matrix(stats), q: matrix(q), k: matrix(k), heads: C.int64_t(spec.Heads),
-		visual_lo: C.int64_t(spec.Visual.Lo), scale: C.float(spec.Scale), gamma: C.float(spec.Gamma)}
+		visual_lo: C.int64_t(spec.Visual.From(k.Rows - q.Rows).Lo), scale: C.float(spec.Scale), gamma: C.float(spec.Gamma)}
 	if !spec.Text.Empty() {
 		args.text_lo, args.text_hi = C.int64_t(spec.Text.Lo), C.int64_t(spec.Text.Hi)
 		args.maps = matrix(maps)
 	}
 	rows := attentionRows(stats.Cols, 1, q.Cols/spec.Heads, b.pool.workers)
 	args.unit_rows = C.int64_t(rows)
-	cost := min(rows, stats.Cols) * q.Rows * q.Cols
+	cost := min(rows, stats.Cols) * k.Rows * q.Cols
 	b.run(C.TACA_ATTENTION_STATS, unsafe.Pointer(&args), (stats.Cols+rows-1)/rows, max(1, callProducts/cost))
 }

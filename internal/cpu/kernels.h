@@ -73,7 +73,7 @@ typedef struct {
     taca_matrix dst, q, k, v, rel_bias;
     int64_t heads;
     int64_t unit_rows; // query rows of a unit; a unit belongs to one head
-    int64_t text_lo, text_hi, visual_lo, visual_hi;
+    int64_t text_lo, text_hi, visual_lo, visual_hi; // keys of text, queries of visual tokens
     float scale, gamma;
     int32_t causal;
 } taca_attention;
@@ -83,7 +83,7 @@ typedef struct {
     taca_matrix stats, maps, q, k;
     int64_t heads;
     int64_t unit_rows;
-    int64_t text_lo, text_hi, visual_lo;
+    int64_t text_lo, text_hi, visual_lo; // keys of text, the first visual query
     float scale, gamma;
 } taca_attention_stats;
 

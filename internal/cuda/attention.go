@@ -39,12 +39,13 @@ func (b *Backend) Attention(dst, q, k, v tensor.Tensor, spec tensor.AttentionSpe
 	}
 	size := q.Cols / spec.Heads
 	p := C.taca_attention_args{q: matrix(q), k: matrix(k), v: matrix(v), o: matrix(dst),
-		rows: C.longlong(q.Rows), heads: C.longlong(spec.Heads), head_size: C.longlong(size),
+		rows: C.longlong(k.Rows), queries: C.longlong(q.Rows), heads: C.longlong(spec.Heads), head_size: C.longlong(size),
 		scale: C.double(spec.Scale), gamma: 1, bias: matrix(spec.RelBias)}
 	if spec.Tempered() { // otherwise empty spans, so that no tile is looked at closely
 		p.gamma = C.double(spec.Gamma)
 		p.text_lo, p.text_hi = C.longlong(spec.Text.Lo), C.longlong(spec.Text.Hi)
-		p.visual_lo, p.visual_hi = C.longlong(spec.Visual.Lo), C.longlong(spec.Visual.Hi)
+		visual := spec.Visual.From(k.Rows - q.Rows)
+		p.visual_lo, p.visual_hi = C.longlong(visual.Lo), C.longlong(visual.Hi)
 	}
 	if spec.Causal {
 		p.causal = 1

@@ -69,11 +69,11 @@ func (b *Backend) QKNormRope(x, gain, rope tensor.Tensor, heads int, _ float32) 
 	b.count("QKNormRope", flops)
 }
 
-// Attention is 4·rows²·columns, a causal one too.
+// Attention is 4·queries·keys·columns, a causal one too.
 func (b *Backend) Attention(dst, q, k, v tensor.Tensor, s tensor.AttentionSpec) {
 	tensor.CheckAttention(dst, q, k, v, s)
 	write("Attention", dst, nil, q, k, v, s.RelBias)
-	b.count("Attention", 4*size(q)*float64(q.Rows))
+	b.count("Attention", 4*size(q)*float64(k.Rows))
 }
 
 // AttentionStats is 2·queries·rows·columns, and with maps 2·queries·text·columns
@@ -81,7 +81,7 @@ func (b *Backend) Attention(dst, q, k, v tensor.Tensor, s tensor.AttentionSpec) 
 func (b *Backend) AttentionStats(stats, maps, q, k tensor.Tensor, s tensor.AttentionSpec) {
 	tensor.CheckAttentionStats(stats, maps, q, k, s)
 	write("AttentionStats", stats, nil, q, k)
-	keys := q.Rows
+	keys := k.Rows
 	if !maps.None() {
 		write("AttentionStats", maps, nil, q, k, stats)
 		keys += maps.Cols

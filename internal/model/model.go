@@ -47,7 +47,8 @@ type Trajectory struct {
 // AttentionWatcher looks on as the text and visual tokens of a denoiser attend to
 // each other.
 type AttentionWatcher interface {
-	// Attended sees the queries and keys of a block's joint attention in step i.
+	// Attended sees the queries and keys of a block's joint attention in step i,
+	// where queries may be the last tokens' alone, all visual ones among them.
 	// They are scratch memory; spec has the gamma that acted.
 	Attended(o tensor.Ops, i, block int, q, k tensor.Tensor, spec tensor.AttentionSpec)
 }

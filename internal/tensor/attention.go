@@ -4,7 +4,8 @@ package tensor
 //
 //	logit(i, j) = Scale · <q_i, k_j> · (Gamma if i ∈ Visual and j ∈ Text, else 1) + RelBias(j − i)
 //
-// Both spans count rows of the joint sequence, as queries and as keys alike.
+// Both spans count rows of the joint sequence, which are the rows of the keys;
+// query i is row i of it, too, whatever rows of q are left out.
 // Gamma is TACA's temperature (arXiv 2506.07986, equation 5).
 type AttentionSpec struct {
 	Heads        int

@@ -59,11 +59,12 @@ func CheckQKNormRope(x, gain, rope Tensor, heads int) {
 
 // CheckAttention panics unless the operands of Attention fit.
 func CheckAttention(dst, q, k, v Tensor, s AttentionSpec) {
-	must(s.Heads > 0 && q.Cols%s.Heads == 0 && sameShape(q, k) && sameShape(q, v) && sameShape(q, dst) &&
+	lacking := q.Rows < k.Rows && !s.Causal && s.RelBias.None()
+	must(s.Heads > 0 && k.Cols%s.Heads == 0 && sameShape(k, v) && sameShape(q, dst) && q.Cols == k.Cols && (q.Rows == k.Rows || lacking) &&
 		s.Scale > 0 && s.Gamma > 0 && (s.RelBias.None() || s.RelBias.Rows == 2*q.Rows-1 && s.RelBias.Cols == s.Heads),
 		"Attention:", dst, " = ", q, ", ", k, ", ", v, " in ", s.Heads, " heads, scale ", s.Scale, ", gamma ", s.Gamma, ", bias ", s.RelBias)
 	for _, span := range []Span{s.Text, s.Visual} {
-		must(span.Empty() || 0 <= span.Lo && span.Hi <= q.Rows, "Attention: span", span, " of ", q)
+		must(span.Empty() || 0 <= span.Lo && span.Hi <= k.Rows, "Attention: span", span, " of ", k)
 	}
 }
 
@@ -71,7 +72,7 @@ func CheckAttention(dst, q, k, v Tensor, s AttentionSpec) {
 func CheckAttentionStats(stats, maps, q, k Tensor, s AttentionSpec) {
 	CheckAttention(q, q, k, k, s)
 	visual, text := max(0, s.Visual.Len()), max(0, s.Text.Len())
-	must(!s.Causal && s.RelBias.None() && stats.Rows == 2*s.Heads && stats.Cols == visual && stats.DType == F32 &&
+	must(!s.Causal && s.RelBias.None() && (visual == 0 || s.Visual.Lo >= k.Rows-q.Rows) && stats.Rows == 2*s.Heads && stats.Cols == visual && stats.DType == F32 &&
 		(maps.None() || maps.Rows == visual && maps.Cols == text && maps.DType == F32),
 		"AttentionStats: ", stats, " and ", maps, " = ", q, ", ", k, " in ", s.Heads, " heads, ", visual, " queries, ", text, " keys")
 }

@@ -35,13 +35,16 @@ type Ops interface {
 	QKNormRope(x, gain, rope Tensor, heads int, eps float32)
 	// Attention mixes the rows of v by the softmax of spec's logits. Heads are
 	// column ranges; q, k, v and dst are rows × heads·size and may be strided.
+	// Where spec has neither a causal mask nor a bias, q and dst may have fewer
+	// rows than k and v: those of the last tokens.
 	Attention(dst, q, k, v Tensor, spec AttentionSpec)
 	// AttentionStats is how the visual queries of the same attention spend their
 	// probability; no values are mixed, and q·kᵀ is formed tile by tile. stats is
 	// 2·heads × visual queries, F32: in row h what head h spends on all text keys,
 	// 0..1; in row heads + h the entropy of all it spends, in nats. maps is visual
 	// queries × text keys, F32: the probability of each key, averaged over the
-	// heads; or none. spec has neither a causal mask nor a bias.
+	// heads; or none. spec has neither a causal mask nor a bias. q may lack rows
+	// as that of Attention may, but none that is visual.
 	AttentionStats(stats, maps, q, k Tensor, spec AttentionSpec)
 	// GatedAdd is x += gate·y; gate is 1 × cols, or none for a plain sum.
 	GatedAdd(x, y, gate Tensor)

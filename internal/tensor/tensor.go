@@ -69,6 +69,10 @@ func (s Span) Empty() bool { return s.Hi <= s.Lo }
 // Has reports whether row i lies in s.
 func (s Span) Has(i int) bool { return s.Lo <= i && i < s.Hi }
 
+// From is s where rows are counted from the given one on, and those before it
+// are not there.
+func (s Span) From(row int) Span { return Span{max(0, s.Lo-row), max(0, s.Hi-row)} }
+
 // Grid is the height and width of an image whose pixels are the rows of a
 // tensor, row-major: pixel (y, x) is row y·Width + x.
 type Grid struct{ Height, Width int }

@@ -18,7 +18,7 @@
 //	transformer_blocks.0.ff_context      ... of the text rows
 //	transformer_blocks.0.visual          what the block returns
 //	transformer_blocks.0.text
-//	single_transformer_blocks.0.attn     rows of both streams, text first
+//	single_transformer_blocks.0.attn     rows of both streams, text first; in the last block visual ones alone
 //	single_transformer_blocks.0.act_mlp
 //	single_transformer_blocks.0
 //	norm_out, proj_out                   visual rows after the blocks; proj_out is the velocity

@@ -53,7 +53,7 @@ func Open(c Config, source checkpoint.Source, b tensor.Backend, d tensor.DType) 
 		m.bind(&doubleBlock{}, w.Group(fmt.Sprintf("transformer_blocks.%d", i)))
 	}
 	for i := range c.SingleBlocks {
-		m.bind(&singleBlock{}, w.Group(fmt.Sprintf("single_transformer_blocks.%d", i)))
+		m.bind(&singleBlock{last: i == c.SingleBlocks-1}, w.Group(fmt.Sprintf("single_transformer_blocks.%d", i)))
 	}
 	m.last.Bind(w.Group(""), &m.conditioner, c.Width(), c.InChannels)
 	m.homes = append(m.homes, m.last.Weights)

@@ -12,6 +12,7 @@ type singleBlock struct {
 	attention nn.Attention
 	mlp       nn.Linear // 4·d × d
 	out       nn.Linear // d × 5·d: attention's columns, then the MLP's
+	last      bool      // nobody reads what becomes of the text: its tokens ask nothing
 	path      string
 }
 
@@ -26,9 +27,12 @@ func (b *singleBlock) bind(w *nn.Binder, conditioner *nn.Conditioner, c Config) 
 
 func (b *singleBlock) forward(o tensor.Ops, x, vectors, rope tensor.Tensor, spec tensor.AttentionSpec, witness nn.Witness) {
 	defer o.Release(o.Mark())
-	d := x.Cols
-	h, q, k, v := like(o, x), like(o, x), like(o, x), like(o, x)
-	both := o.Scratch(x.Rows, 5*d, x.DType)
+	d, asking := x.Cols, tensor.Span{Hi: x.Rows}
+	if b.last {
+		asking = spec.Visual
+	}
+	h, k, v := like(o, x), like(o, x), like(o, x)
+	q, both := like(o, x.In(asking)), o.Scratch(asking.Len(), 5*d, x.DType)
 	attended, thought := both.ColRange(0, d), both.ColRange(d, 5*d)
 
 	m := b.vectors.Modulate(vectors)[0]
@@ -37,6 +41,8 @@ func (b *singleBlock) forward(o tensor.Ops, x, vectors, rope tensor.Tensor, spec
 	o.Attention(attended, q, k, v, spec)
 	witness.See(o, q, k, spec)
 	o.Observe(b.path+".attn", attended)
+
+	x, h = x.In(asking), h.In(asking)
 	b.mlp.Apply(o, thought, h, tensor.GELUTanh)
 	o.Observe(b.path+".act_mlp", thought)
 

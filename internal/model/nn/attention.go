@@ -54,14 +54,22 @@ func (a *Attention) Bind(w *Binder, n AttentionNames, width, headSize int) {
 	}
 }
 
-// Project writes the queries, keys and values of h, one row per token. Where
-// there is no rope, tokens have no position.
+// Project writes the keys and values of h, one row per token, and the queries
+// of its last tokens: of as many as q has rows. Where there is no rope, tokens
+// have no position.
 func (a *Attention) Project(o tensor.Ops, q, k, v, h, rope tensor.Tensor, heads int) {
-	a.Q.Apply(o, q, h, tensor.Identity)
 	a.K.Apply(o, k, h, tensor.Identity)
 	a.V.Apply(o, v, h, tensor.Identity)
-	o.QKNormRope(q, a.NormQ, rope, heads, Eps)
 	o.QKNormRope(k, a.NormK, rope, heads, Eps)
+	if q.Rows == 0 {
+		return
+	}
+	asking := tensor.Span{Lo: h.Rows - q.Rows, Hi: h.Rows}
+	if !rope.None() {
+		rope = rope.In(asking)
+	}
+	a.Q.Apply(o, q, h.In(asking), tensor.Identity)
+	o.QKNormRope(q, a.NormQ, rope, heads, Eps)
 }
 
 // AttentionScale is 1/√size, the usual factor on the logits of heads of that

@@ -74,10 +74,12 @@ func (s *Stream) Modulate(row tensor.Tensor) []Modulation {
 }
 
 // Project writes the queries, keys and values of this stream, whose rows are
-// at. The operands have one row per token of both streams; rope may be none.
+// at. The operands have one row per token of both streams, q perhaps of the last
+// alone, whose queries are wanted; rope may be none.
 func (s *Stream) Project(o tensor.Ops, at tensor.Span, q, k, v, x, rope tensor.Tensor, m []Modulation, heads int) {
 	defer o.Release(o.Mark())
-	q, k, v, x = q.In(at), k.In(at), v.In(at), x.In(at)
+	q = q.In(at.From(x.Rows - q.Rows))
+	k, v, x = k.In(at), v.In(at), x.In(at)
 	if !rope.None() {
 		rope = rope.In(at)
 	}
@@ -86,10 +88,12 @@ func (s *Stream) Project(o tensor.Ops, at tensor.Span, q, k, v, x, rope tensor.T
 	s.attention.Project(o, q, k, v, h, rope, heads)
 }
 
-// AddAttention adds what attention mixed to this stream's rows of x.
+// AddAttention adds what attention mixed to this stream's rows of x. mixed may
+// lack the first rows, as queries may.
 func (s *Stream) AddAttention(o tensor.Ops, at tensor.Span, x, mixed tensor.Tensor, m []Modulation) {
 	defer o.Release(o.Mark())
-	x, mixed = x.In(at), mixed.In(at)
+	mixed = mixed.In(at.From(x.Rows - mixed.Rows))
+	x = x.In(at)
 	h := o.Scratch(x.Rows, x.Cols, x.DType)
 	s.attention.Out.Apply(o, h, mixed, tensor.Identity)
 	o.Observe(s.attended, h)

@@ -12,7 +12,7 @@ import (
 type block struct {
 	text, visual nn.Stream
 	second       *second // or nil
-	last         bool    // the text stream ends here
+	last         bool    // the text stream ends here: its tokens ask nothing
 	path         string
 }
 
@@ -51,7 +51,11 @@ func (s *second) bind(w *nn.Binder, shape nn.StreamShape) {
 // row that modulates all blocks.
 func (b *block) forward(o tensor.Ops, x, vectors tensor.Tensor, spec tensor.AttentionSpec, witness nn.Witness) {
 	defer o.Release(o.Mark())
-	q, k, v, mixed := like(o, x), like(o, x), like(o, x), like(o, x)
+	asking := x
+	if b.last {
+		asking = x.In(spec.Visual)
+	}
+	q, k, v, mixed := like(o, asking), like(o, x), like(o, x), like(o, asking)
 	var none tensor.Tensor
 
 	text, visual := b.text.Modulate(vectors), b.visual.Modulate(vectors)

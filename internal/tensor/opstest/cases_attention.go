@@ -10,6 +10,7 @@ import (
 // attention is one case of Attention.
 type attention struct {
 	rows, heads, size int
+	asking            int // rows of q, the last; all if 0
 	q, kv, dst        tensor.DType
 	sharp             float64 // spread of q; 1 if 0
 	gamma             float32 // 1 if 0
@@ -23,11 +24,18 @@ type attention struct {
 
 func (a attention) testCase(what string) testCase {
 	return testCase{
-		name:   fmt.Sprintf("Attention/%s %d rows, %d×%d %v·%v→%v", what, a.rows, a.heads, a.size, a.q, a.kv, a.dst),
+		name:   fmt.Sprintf("Attention/%s %d of %d rows, %d×%d %v·%v→%v", what, a.queries(), a.rows, a.heads, a.size, a.q, a.kv, a.dst),
 		result: a.dst, scale: a.scale, strided: a.strided,
-		flops: 4 * float64(a.rows) * float64(a.rows) * float64(a.heads*a.size),
+		flops: 4 * float64(a.queries()) * float64(a.rows) * float64(a.heads*a.size),
 		build: a.build,
 	}
+}
+
+func (a attention) queries() int {
+	if a.asking == 0 {
+		return a.rows
+	}
+	return a.asking
 }
 
 func (a attention) build(s *stage) (tensor.Tensor, func()) {
@@ -35,8 +43,9 @@ func (a attention) build(s *stage) (tensor.Tensor, func()) {
 	if sharp == 0 {
 		sharp = 1
 	}
-	q := s.state(a.rows, cols, a.q, s.normal(a.rows*cols, 0, sharp))
-	k, v, dst := s.input(a.rows, cols, a.kv), s.input(a.rows, cols, a.kv), s.blank(a.rows, cols, a.dst)
+	n := a.queries()
+	q := s.state(n, cols, a.q, s.normal(n*cols, 0, sharp))
+	k, v, dst := s.input(a.rows, cols, a.kv), s.input(a.rows, cols, a.kv), s.blank(n, cols, a.dst)
 	spec := tensor.AttentionSpec{
 		Heads: a.heads, Scale: float32(1 / math.Sqrt(float64(a.size))),
 		Gamma: a.gamma, Text: a.text, Visual: a.visual, Causal: a.causal,
@@ -91,6 +100,15 @@ func attentionCases() []testCase {
 			a.bias, a.causal, a.strided = true, true, true
 			a.gamma, a.text, a.visual = 1.5, tensor.Span{Lo: 0, Hi: 29}, tensor.Span{Lo: 29, Hi: 67}
 		})
+		for _, size := range []int{40, 64, 128, 512} {
+			add("the last queries", plain(200, 2, size), func(a *attention) {
+				a.asking, a.gamma, a.text, a.visual = 131, 3, tensor.Span{Lo: 0, Hi: 69}, tensor.Span{Lo: 69, Hi: 200}
+			})
+		}
+		add("the last queries, some visual", plain(200, 2, 64), func(a *attention) {
+			a.asking, a.gamma, a.text, a.visual, a.strided = 70, 3, tensor.Span{Lo: 150, Hi: 200}, tensor.Span{Lo: 20, Hi: 150}, true
+		})
+		add("the last query", plain(65, 2, 128), func(a *attention) { a.asking = 1 })
 		add("large", plain(500, 2, 64), func(a *attention) { a.scale = large })
 		add("large", plain(333, 2, 128), func(a *attention) { a.scale = large })
 		add("large", plain(260, 1, 512), func(a *attention) { a.scale = large })

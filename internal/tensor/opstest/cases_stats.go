@@ -23,6 +23,7 @@ func (w told) String() string { return [...]string{"share", "entropy", "map", "s
 // are judged as F32 whatever they are: nothing needs rounding on the way.
 type attentionStats struct {
 	rows, heads, size int
+	lacking           int // first rows that q does not have
 	q, k              tensor.DType
 	sharp             float64 // spread of q; 1 if 0
 	gamma             float32
@@ -38,8 +39,8 @@ func (a attentionStats) testCase(what string, want told) testCase {
 		flops += 2 * n * float64(a.text.Len()) * cols
 	}
 	return testCase{
-		name: fmt.Sprintf("AttentionStats/%s, %v %d rows, %d×%d %v·%v, text %v, visual %v, gamma %v",
-			what, want, a.rows, a.heads, a.size, a.q, a.k, a.text, a.visual, a.gamma),
+		name: fmt.Sprintf("AttentionStats/%s, %v %d of %d rows, %d×%d %v·%v, text %v, visual %v, gamma %v",
+			what, want, a.rows-a.lacking, a.rows, a.heads, a.size, a.q, a.k, a.text, a.visual, a.gamma),
 		result: tensor.F32, scale: a.scale, strided: a.strided, flops: flops,
 		build: func(s *stage) (tensor.Tensor, func()) { return a.build(s, want) },
 	}
@@ -50,7 +51,8 @@ func (a attentionStats) build(s *stage, want told) (tensor.Tensor, func()) {
 	if sharp == 0 {
 		sharp = 1
 	}
-	q, k := s.state(a.rows, cols, a.q, s.normal(a.rows*cols, 0, sharp)), s.input(a.rows, cols, a.k)
+	n := a.rows - a.lacking
+	q, k := s.state(n, cols, a.q, s.normal(n*cols, 0, sharp)), s.input(a.rows, cols, a.k)
 	stats, maps := s.blank(2*a.heads, a.visual.Len(), tensor.F32), none
 	if want != unmapped {
 		maps = s.blank(a.visual.Len(), a.text.Len(), tensor.F32)
@@ -98,8 +100,13 @@ func attentionStatsCases() []testCase {
 		add("visual first", last)
 		last.text, last.visual = tensor.Span{Lo: 7, Hi: 29}, tensor.Span{Lo: 41, Hi: 80}
 		add("rows of neither", last)
+		last.lacking = 23
+		add("the last queries", last)
 		last.text = tensor.Span{}
 		add("no text", last)
+		lacking := typed(textFirst(90, 2, 64, 29, 3))
+		lacking.lacking = 29
+		add("visual queries alone", lacking)
 		big := typed(textFirst(700, 2, 64, 150, 1.2))
 		big.scale = large
 		add("large", big)

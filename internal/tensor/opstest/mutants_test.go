@@ -39,9 +39,11 @@ func TestMutants(t *testing.T) {
 		"bias a row off":             {"Attention", attended{r, biasRowOff}},
 		"bias of the first head":     {"Attention", attended{r, biasOfFirstHead}},
 		"probabilities in BF16":      {"Attention", coarse{r}},
+		"queries counted from 0":     {"Attention", countsQueries{r}},
 		"exponentials overflow":      {"Attention", overflows{r}},
 		"share without gamma":        {"AttentionStats", attended{r, func(s *tensor.AttentionSpec) { s.Gamma = 1 }}},
 		"gamma for all keys":         {"AttentionStats", attended{r, func(s *tensor.AttentionSpec) { s.Scale *= s.Gamma; s.Gamma = 1 }}},
+		"visual counted from 0":      {"AttentionStats", countsQueries{r}},
 		"queries a row late":         {"AttentionStats", lateQueries{r}},
 		"entropy in bits":            {"AttentionStats", inBits{r}},
 		"map of the first head":      {"AttentionStats", mapOfFirst{r}},
@@ -109,6 +111,21 @@ func (b coarse) Attention(dst, q, k, v tensor.Tensor, s tensor.AttentionSpec) {
 func (b coarse) AttentionStats(stats, maps, q, k tensor.Tensor, s tensor.AttentionSpec) {
 	b.reference.AttentionStats(stats, maps, q, k, s)
 	b.Copy(stats, b.narrowed(stats))
+}
+
+// countsQueries takes the first row of q for the first token's.
+type countsQueries struct{ *reference }
+
+func (b countsQueries) Attention(dst, q, k, v tensor.Tensor, s tensor.AttentionSpec) {
+	first := k.Rows - q.Rows
+	s.Visual = tensor.Span{Lo: min(s.Visual.Lo+first, k.Rows), Hi: min(s.Visual.Hi+first, k.Rows)}
+	b.reference.Attention(dst, q, k, v, s)
+}
+
+func (b countsQueries) AttentionStats(stats, maps, q, k tensor.Tensor, s tensor.AttentionSpec) {
+	all := b.Scratch(k.Rows, k.Cols, q.DType)
+	b.Copy(all.RowRange(0, q.Rows), q)
+	b.reference.AttentionStats(stats, maps, all, k, s)
 }
 
 // lateQueries takes each query's neighbour.

@@ -9,18 +9,18 @@ import (
 // Attention forms all logits of a head, as the definition reads.
 func (r *reference) Attention(dst, q, k, v tensor.Tensor, s tensor.AttentionSpec) {
 	tensor.CheckAttention(dst, q, k, v, s)
-	size := q.Cols / s.Heads
+	size, first := q.Cols/s.Heads, k.Rows-q.Rows
 	for h := range s.Heads {
 		lo, hi := h*size, (h+1)*size
 		keys, values := loadAll(k.ColRange(lo, hi)), transposed(v.ColRange(lo, hi))
 		bias := relative(s, h)
-		parallel(q.Rows, func(first, end int) {
-			for i := first; i < end; i++ {
+		parallel(q.Rows, func(from, end int) {
+			for i := from; i < end; i++ {
 				query := load(q.ColRange(lo, hi), i, nil)
-				p := r.softmax(r.logits(query, keys, i, bias, s))
+				p := r.softmax(r.logits(query, keys, first+i, bias, s))
 				mixed := make([]float64, size)
 				for c := range mixed {
-					mixed[c] = r.dot(p, values[c*q.Rows:(c+1)*q.Rows])
+					mixed[c] = r.dot(p, values[c*k.Rows:(c+1)*k.Rows])
 				}
 				r.store(dst.ColRange(lo, hi), i, mixed)
 			}
@@ -40,7 +40,8 @@ func (r *reference) AttentionStats(stats, maps, q, k tensor.Tensor, s tensor.Att
 		parallel(visual, func(first, end int) {
 			for i := first; i < end; i++ {
 				row := s.Visual.Lo + i
-				p := r.softmax(r.logits(load(q.ColRange(lo, hi), row, nil), keys, row, nil, s))
+				query := load(q.ColRange(lo, hi), row-(k.Rows-q.Rows), nil)
+				p := r.softmax(r.logits(query, keys, row, nil, s))
 				for j, spent := range p {
 					if s.Text.Has(j) {
 						shares[i] = r.step(shares[i] + spent)

@@ -29,10 +29,14 @@ func testShapes(t *testing.T, b tensor.Backend) {
 		"QKNormRope, odd head": func() { b.QKNormRope(x, none, none, 2, 1e-6) },
 		"QKNormRope, heads":    func() { b.QKNormRope(x, none, none, 4, 1e-6) },
 		"QKNormRope, rope":     func() { b.QKNormRope(x, none, long.ColRange(0, 2), 3, 1e-6) },
-		"Attention, rows":      func() { b.Attention(y, x, long, long, spec) },
-		"Attention, heads":     func() { bad.Heads = 4; b.Attention(y, x, x, x, bad) },
-		"Attention, no gamma":  func() { b.Attention(y, x, x, x, tensor.AttentionSpec{Heads: 2, Scale: 1}) },
-		"Attention, no scale":  func() { b.Attention(y, x, x, x, tensor.AttentionSpec{Heads: 2, Gamma: 1}) },
+		"Attention, rows":      func() { b.Attention(long, long, x, x, spec) },
+		"Attention, rows of v": func() { b.Attention(y, x, x, long, spec) },
+		"Attention, few of a causal one": func() {
+			b.Attention(y, x, long, long, tensor.AttentionSpec{Heads: 2, Scale: 1, Gamma: 1, Causal: true})
+		},
+		"Attention, heads":    func() { bad.Heads = 4; b.Attention(y, x, x, x, bad) },
+		"Attention, no gamma": func() { b.Attention(y, x, x, x, tensor.AttentionSpec{Heads: 2, Scale: 1}) },
+		"Attention, no scale": func() { b.Attention(y, x, x, x, tensor.AttentionSpec{Heads: 2, Gamma: 1}) },
 		"Attention, span": func() {
 			b.Attention(y, x, x, x, tensor.AttentionSpec{Heads: 2, Scale: 1, Gamma: 1, Text: tensor.Span{Hi: 5}})
 		},
@@ -71,6 +75,7 @@ func statsMistakes(b tensor.Backend, x, y tensor.Tensor) map[string]func() {
 		"AttentionStats, queries":     func() { b.AttentionStats(x, maps, y, y, spec) },
 		"AttentionStats, keys":        func() { b.AttentionStats(stats, x.RowRange(0, 3), y, y, spec) },
 		"AttentionStats, rows of map": func() { b.AttentionStats(stats, x.ColRange(3, 4), y, y, spec) },
+		"AttentionStats, visual ones": func() { b.AttentionStats(stats, maps, y.RowRange(2, 4), y, spec) },
 		"AttentionStats, causal":      func() { b.AttentionStats(stats, maps, y, y, causal) },
 	}
 }

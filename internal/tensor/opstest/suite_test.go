@@ -108,6 +108,12 @@ func TestTACAMutants(t *testing.T) {
 	}
 }
 
+func TestMutantOfLastQueries(t *testing.T) {
+	if everywhere(lastQueries)(countsQueries{&reference{}}) == nil {
+		t.Error("queries counted from 0 go unnoticed")
+	}
+}
+
 // textFirst puts the spans where most models have them.
 func textFirst(s *tensor.AttentionSpec) {
 	if s.Tempered() {

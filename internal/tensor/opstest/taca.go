@@ -23,6 +23,7 @@ var tacaProperties = []property{
 	{"only visual rows feel gamma", everywhere(onlyVisual)},
 	{"gamma scales the text keys", everywhere(scalesKeys)},
 	{"token order is immaterial", everywhere(tokenOrder)},
+	{"queries do not see each other", everywhere(lastQueries)},
 	{"every boundary within two tiles", boundaries},
 }
 
@@ -179,6 +180,22 @@ func exchanged(l layout, n int) ([]int, layout) {
 	return order, layout{move(l.text), move(l.visual)}
 }
 
+// lastQueries leaves out the first queries, whose keys and values stay.
+func lastQueries(b tensor.Backend, j joint, l layout) error {
+	const gamma = 2
+	all, err := j.on(b, gamma, l)
+	if err != nil {
+		return err
+	}
+	for _, first := range []int{j.rows / 3, j.rows / 2, j.rows - 1} {
+		got, err := j.asking(b, gamma, l, first)
+		if err := errors.Join(err, j.same(got, all[first*j.heads*j.size:], tensor.Span{Hi: j.rows - first})); err != nil {
+			return fmt.Errorf("queries from %d on: %w", first, err)
+		}
+	}
+	return nil
+}
+
 // boundaries moves the end of the text over every row of two tiles, with text
 // first and with visual first.
 func boundaries(b tensor.Backend) error {
@@ -223,11 +240,16 @@ func newJoint(rows, heads, size int, d tensor.DType) joint {
 
 // on is the attention's result on a backend.
 func (j joint) on(b tensor.Backend, gamma float32, l layout) ([]float64, error) {
+	return j.asking(b, gamma, l, 0)
+}
+
+// asking is the result for the queries from the given one on.
+func (j joint) asking(b tensor.Backend, gamma float32, l layout, first int) ([]float64, error) {
 	s := newStage(b, 0, false)
 	defer s.close()
-	cols := j.heads * j.size
-	q, k, v := s.state(j.rows, cols, j.d, j.q), s.state(j.rows, cols, j.d, j.k), s.state(j.rows, cols, j.d, j.v)
-	dst := s.blank(j.rows, cols, j.d)
+	cols, n := j.heads*j.size, j.rows-first
+	q, k, v := s.state(n, cols, j.d, j.q[first*cols:]), s.state(j.rows, cols, j.d, j.k), s.state(j.rows, cols, j.d, j.v)
+	dst := s.blank(n, cols, j.d)
 	b.Attention(dst, q, k, v, tensor.AttentionSpec{
 		Heads: j.heads, Scale: float32(1 / math.Sqrt(float64(j.size))),
 		Gamma: gamma, Text: l.text, Visual: l.visual,
