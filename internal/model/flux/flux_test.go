@@ -51,10 +51,14 @@ func TestGammaReachesEveryBlock(t *testing.T) {
 	spy := &modeltest.Spy{Backend: opstest.NewReference()}
 	m := golden.Open(t, open, spy, tensor.F32)
 	for _, run := range golden.Runs {
-		spy.Specs = nil
+		spy.Specs, spy.Products = nil, nil
 		run.Evaluate(t, spy, m)
 		if len(spy.Specs) != 4 {
 			t.Fatalf("%d attentions, want one in each of 2 double and 2 single blocks", len(spy.Specs))
+		}
+		// The last block's text has no queries.
+		if got := spy.Neighbours(); got != 2*2+1 {
+			t.Errorf("%d times queries, keys and values of one operand follow one another, want 2 in each double block and 1 in the first single one", got)
 		}
 		text, rows := run.Text.Rows, run.Text.Rows+run.X.Rows
 		for i, spec := range spy.Specs {

@@ -58,17 +58,22 @@ func (a *Attention) Bind(w *Binder, n AttentionNames, width, headSize int) {
 // of its last tokens: of as many as q has rows. Where there is no rope, tokens
 // have no position.
 func (a *Attention) Project(o tensor.Ops, q, k, v, h, rope tensor.Tensor, heads int) {
+	asking := tensor.Span{Lo: h.Rows - q.Rows, Hi: h.Rows}
+	// The products follow one another in the order of their weights: a card does
+	// neighbours with one left operand at once, and a processor packs it once.
+	if !asking.Empty() {
+		a.Q.Apply(o, q, h.In(asking), tensor.Identity)
+	}
 	a.K.Apply(o, k, h, tensor.Identity)
 	a.V.Apply(o, v, h, tensor.Identity)
+
 	o.QKNormRope(k, a.NormK, rope, heads, Eps)
-	if q.Rows == 0 {
+	if asking.Empty() {
 		return
 	}
-	asking := tensor.Span{Lo: h.Rows - q.Rows, Hi: h.Rows}
 	if !rope.None() {
 		rope = rope.In(asking)
 	}
-	a.Q.Apply(o, q, h.In(asking), tensor.Identity)
 	o.QKNormRope(q, a.NormQ, rope, heads, Eps)
 }
 

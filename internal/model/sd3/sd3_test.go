@@ -51,8 +51,12 @@ func TestGammaReachesEveryJointAttention(t *testing.T) {
 	spy := &modeltest.Spy{Backend: opstest.NewReference()}
 	m := golden.Open(t, open, spy, tensor.F32)
 	for _, run := range golden.Runs {
-		spy.Specs = nil
+		spy.Specs, spy.Products = nil, nil
 		run.Evaluate(t, spy, m)
+		// Two dual blocks, and one whose text has no queries.
+		if got := spy.Neighbours(); got != 2*3+1 {
+			t.Errorf("%d times queries, keys and values of one operand follow one another, want 3 in each dual block and 1 in the last", got)
+		}
 		text, rows := run.Text.Rows, run.Text.Rows+run.X.Rows
 		joint, alone := 0, 0
 		for i, spec := range spy.Specs {
