@@ -170,8 +170,8 @@ func (d *Detector) forward(in []float32) []float32 {
 // some milliseconds a picture.
 func (c conv) halved(o tensor.Ops, x tensor.Tensor, grid tensor.Grid) tensor.Tensor {
 	width := c.w.Rows
-	dst := o.Scratch(grid.Rows()/4, width, x.DType)
-	whole, lines := o.Scratch(grid.Rows(), width, x.DType), o.Scratch(grid.Rows()/2, width, x.DType)
+	flat := func(rows int) tensor.Tensor { return shaped(o.Scratch(1, rows*width, x.DType), rows, width, width) }
+	dst, whole, lines := flat(grid.Rows()/4), flat(grid.Rows()), flat(grid.Rows()/2)
 	o.Conv3x3(whole, x, c.w, c.b, grid)
 	o.Copy(lines, shaped(whole, lines.Rows, width, 2*width))
 	line := grid.Width / 2 * width
@@ -179,7 +179,7 @@ func (c conv) halved(o tensor.Ops, x tensor.Tensor, grid tensor.Grid) tensor.Ten
 	return dst
 }
 
-// shaped is t's memory seen as another matrix.
+// shaped is t's memory, without gaps, seen as another matrix.
 func shaped(t tensor.Tensor, rows, cols, stride int) tensor.Tensor {
 	t.Rows, t.Cols, t.Stride = rows, cols, stride
 	return t

@@ -108,10 +108,11 @@ func (b *Backend) Reserve(bytes int) error {
 // Scratch takes memory from the arena. What the reserve has no room for gets
 // pages of its own until Release, which is right but slower.
 func (b *Backend) Scratch(rows, cols int, d tensor.DType) tensor.Tensor {
-	at, below := b.arena.Take(rows*cols*d.Size()), b.arena.Height()
-	t := tensor.Tensor{Rows: rows, Cols: cols, Stride: cols, Offset: at / d.Size(), DType: d, Mem: b.scratch}
+	stride := tensor.ScratchStride(rows, cols, d)
+	at, below := b.arena.Take(rows*stride*d.Size()), b.arena.Height()
+	t := tensor.Tensor{Rows: rows, Cols: cols, Stride: stride, Offset: at / d.Size(), DType: d, Mem: b.scratch}
 	if below > len(b.scratch.data) {
-		m, err := pages(rows * cols * d.Size())
+		m, err := pages(rows * stride * d.Size())
 		if err != nil {
 			b.fail(err)
 			m = &memory{}

@@ -107,10 +107,13 @@ func (b *Backend) Scratch(rows, cols int, d tensor.DType) tensor.Tensor {
 	if rows < 0 || cols < 0 {
 		panic(fmt.Sprintf("dry: Scratch of %d×%d", rows, cols))
 	}
-	m := &memory{elements: rows * cols, dtype: d, below: b.arena.Mark()}
+	stride := tensor.ScratchStride(rows, cols, d)
+	m := &memory{elements: rows * stride, dtype: d, below: b.arena.Mark()}
 	b.arena.Take(m.Bytes())
 	b.taken = append(b.taken, m)
-	return m.whole(rows, cols)
+	t := m.whole(rows, cols)
+	t.Stride = stride
+	return t
 }
 
 // Mark is the height of the arena.

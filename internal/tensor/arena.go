@@ -18,6 +18,18 @@ func (a *Arena) Take(bytes int) (offset int) {
 	return offset
 }
 
+// ScratchStride is the elements from one row of scratch to the next: its columns,
+// and a cache line more where rows would all lie in the same few sets of a
+// first-level cache, where a strip of them has no room (FLUX.1's widths, all of
+// them). Backends without such a cache may leave the line out.
+func ScratchStride(rows, cols int, d DType) int {
+	const period = 2048 // bytes: half the distance of a set's lines
+	if rows > 1 && cols*d.Size()%period == 0 {
+		cols += arenaAlign / d.Size()
+	}
+	return cols
+}
+
 // Height is the number of bytes in use.
 func (a *Arena) Height() int { return a.height }
 

@@ -8,7 +8,7 @@ package tensor
 // later verbs do nothing and Err returns the first one.
 type Ops interface {
 	// Scratch is uninitialised memory that lives until Release returns the
-	// arena to an earlier Mark.
+	// arena to an earlier Mark. Its rows may lie further apart than they are wide.
 	Scratch(rows, cols int, d DType) Tensor
 	// Mark is the arena's present height, to be given to Release.
 	Mark() Mark
