@@ -100,15 +100,6 @@ func attentionCases() []testCase {
 			a.bias, a.causal, a.strided = true, true, true
 			a.gamma, a.text, a.visual = 1.5, tensor.Span{Lo: 0, Hi: 29}, tensor.Span{Lo: 29, Hi: 67}
 		})
-		for _, size := range []int{40, 64, 128, 512} {
-			add("the last queries", plain(200, 2, size), func(a *attention) {
-				a.asking, a.gamma, a.text, a.visual = 131, 3, tensor.Span{Lo: 0, Hi: 69}, tensor.Span{Lo: 69, Hi: 200}
-			})
-		}
-		add("the last queries, some visual", plain(200, 2, 64), func(a *attention) {
-			a.asking, a.gamma, a.text, a.visual, a.strided = 70, 3, tensor.Span{Lo: 150, Hi: 200}, tensor.Span{Lo: 20, Hi: 150}, true
-		})
-		add("the last query", plain(65, 2, 128), func(a *attention) { a.asking = 1 })
 		add("large", plain(500, 2, 64), func(a *attention) { a.scale = large })
 		add("large", plain(333, 2, 128), func(a *attention) { a.scale = large })
 		add("large", plain(260, 1, 512), func(a *attention) { a.scale = large })
@@ -125,6 +116,24 @@ func attentionCases() []testCase {
 		{tensor.F32, tensor.BF16, tensor.F32}, {tensor.BF16, tensor.F32, tensor.BF16},
 	} {
 		all = append(all, attention{rows: 37, heads: 2, size: 48, q: f.x, kv: f.w, dst: f.dst}.testCase("formats"))
+	}
+	return append(all, lastQueriesCases()...)
+}
+
+// lastQueriesCases are those whose first tokens ask nothing.
+func lastQueriesCases() []testCase {
+	var all []testCase
+	for _, d := range activationTypes {
+		few := attention{rows: 200, heads: 2, asking: 131, q: d, kv: d, dst: d,
+			gamma: 3, text: tensor.Span{Lo: 0, Hi: 69}, visual: tensor.Span{Lo: 69, Hi: 200}}
+		for _, few.size = range []int{40, 64, 128, 512} {
+			all = append(all, few.testCase("the visual queries,"))
+		}
+		few.size, few.asking = 128, 1
+		all = append(all, few.testCase("the last query,"))
+		few.asking, few.strided = 70, true
+		few.text, few.visual = tensor.Span{Lo: 150, Hi: 200}, tensor.Span{Lo: 20, Hi: 150}
+		all = append(all, few.testCase("some of the visual queries,"))
 	}
 	return all
 }

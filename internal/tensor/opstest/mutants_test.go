@@ -1,6 +1,7 @@
 package opstest
 
 import (
+	"maps"
 	"math"
 	"strings"
 	"testing"
@@ -12,10 +13,8 @@ import (
 // where the cases of the verb do not notice.
 func TestMutants(t *testing.T) {
 	r := &reference{name: "mutant"}
-	for name, m := range map[string]struct {
-		verb   string
-		broken tensor.Backend
-	}{
+	all := attentionMutants(r)
+	maps.Copy(all, map[string]mutant{
 		"bias forgotten":             {"Linear", noBias{r}},
 		"one GELU for the other":     {"Linear", otherGELU{r}},
 		"input through BF16":         {"Linear", coarse{r}},
@@ -33,21 +32,6 @@ func TestMutants(t *testing.T) {
 		"turned the other way":       {"QKNormRope", clockwise{r}},
 		"norm over all heads":        {"QKNormRope", oneHead{r}},
 		"pairs half a head apart":    {"QKNormRope", halves{r}},
-		"logits unscaled":            {"Attention", attended{r, func(s *tensor.AttentionSpec) { s.Scale = 1 }}},
-		"causal forgotten":           {"Attention", attended{r, func(s *tensor.AttentionSpec) { s.Causal = false }}},
-		"gamma forgotten":            {"Attention", attended{r, func(s *tensor.AttentionSpec) { s.Gamma = 1 }}},
-		"bias a row off":             {"Attention", attended{r, biasRowOff}},
-		"bias of the first head":     {"Attention", attended{r, biasOfFirstHead}},
-		"probabilities in BF16":      {"Attention", coarse{r}},
-		"queries counted from 0":     {"Attention", countsQueries{r}},
-		"exponentials overflow":      {"Attention", overflows{r}},
-		"share without gamma":        {"AttentionStats", attended{r, func(s *tensor.AttentionSpec) { s.Gamma = 1 }}},
-		"gamma for all keys":         {"AttentionStats", attended{r, func(s *tensor.AttentionSpec) { s.Scale *= s.Gamma; s.Gamma = 1 }}},
-		"visual counted from 0":      {"AttentionStats", countsQueries{r}},
-		"queries a row late":         {"AttentionStats", lateQueries{r}},
-		"entropy in bits":            {"AttentionStats", inBits{r}},
-		"map of the first head":      {"AttentionStats", mapOfFirst{r}},
-		"sums in BF16":               {"AttentionStats", coarse{r}},
 		"gate ignored":               {"GatedAdd", noGate{r}},
 		"operands exchanged":         {"Mix", exchangedMix{r}},
 		"quotient for product":       {"Mul", quotient{r}},
@@ -60,7 +44,8 @@ func TestMutants(t *testing.T) {
 		"groups of one":              {"GroupNorm", moreGroups{r}},
 		"activation forgotten":       {"GroupNorm", inactive{r}},
 		"eps forgotten, group":       {"GroupNorm", noEps{r}},
-	} {
+	})
+	for name, m := range all {
 		t.Run(name, func(t *testing.T) {
 			for _, c := range cases() {
 				if strings.HasPrefix(c.name, m.verb+"/") && c.scale == small && check(m.broken, c) != nil {
@@ -69,6 +54,32 @@ func TestMutants(t *testing.T) {
 			}
 			t.Errorf("no case of %s fails", m.verb)
 		})
+	}
+}
+
+// mutant is a broken backend and the verb whose cases are to notice.
+type mutant struct {
+	verb   string
+	broken tensor.Backend
+}
+
+func attentionMutants(r *reference) map[string]mutant {
+	return map[string]mutant{
+		"logits unscaled":        {"Attention", attended{r, func(s *tensor.AttentionSpec) { s.Scale = 1 }}},
+		"causal forgotten":       {"Attention", attended{r, func(s *tensor.AttentionSpec) { s.Causal = false }}},
+		"gamma forgotten":        {"Attention", attended{r, func(s *tensor.AttentionSpec) { s.Gamma = 1 }}},
+		"bias a row off":         {"Attention", attended{r, biasRowOff}},
+		"bias of the first head": {"Attention", attended{r, biasOfFirstHead}},
+		"probabilities in BF16":  {"Attention", coarse{r}},
+		"queries counted from 0": {"Attention", countsQueries{r}},
+		"exponentials overflow":  {"Attention", overflows{r}},
+		"share without gamma":    {"AttentionStats", attended{r, func(s *tensor.AttentionSpec) { s.Gamma = 1 }}},
+		"gamma for all keys":     {"AttentionStats", attended{r, func(s *tensor.AttentionSpec) { s.Scale *= s.Gamma; s.Gamma = 1 }}},
+		"visual counted from 0":  {"AttentionStats", countsQueries{r}},
+		"queries a row late":     {"AttentionStats", lateQueries{r}},
+		"entropy in bits":        {"AttentionStats", inBits{r}},
+		"map of the first head":  {"AttentionStats", mapOfFirst{r}},
+		"sums in BF16":           {"AttentionStats", coarse{r}},
 	}
 }
 
