@@ -13,7 +13,7 @@ import (
 // Attention mixes the rows of v by the softmax of spec's logits.
 func (b *Backend) Attention(dst, q, k, v tensor.Tensor, spec tensor.AttentionSpec) {
 	tensor.CheckAttention(dst, q, k, v, spec)
-	visual := spec.Visual.From(k.Rows - q.Rows)
+	visual := spec.VisualQueries(q, k)
 	args := C.taca_attention{dst: matrix(dst), q: matrix(q), k: matrix(k), v: matrix(v),
 		rel_bias: matrix(spec.RelBias), heads: C.int64_t(spec.Heads),
 		text_lo: C.int64_t(spec.Text.Lo), text_hi: C.int64_t(spec.Text.Hi),

@@ -18,7 +18,7 @@ func (b *Backend) AttentionStats(stats, maps, q, k tensor.Tensor, spec tensor.At
 		return
 	}
 	args := C.taca_attention_stats{stats: matrix(stats), q: matrix(q), k: matrix(k), heads: C.int64_t(spec.Heads),
-		visual_lo: C.int64_t(spec.Visual.From(k.Rows - q.Rows).Lo), scale: C.float(spec.Scale), gamma: C.float(spec.Gamma)}
+		visual_lo: C.int64_t(spec.VisualQueries(q, k).Lo), scale: C.float(spec.Scale), gamma: C.float(spec.Gamma)}
 	if !spec.Text.Empty() {
 		args.text_lo, args.text_hi = C.int64_t(spec.Text.Lo), C.int64_t(spec.Text.Hi)
 		args.maps = matrix(maps)

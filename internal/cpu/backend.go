@@ -109,10 +109,11 @@ func (b *Backend) Reserve(bytes int) error {
 // pages of its own until Release, which is right but slower.
 func (b *Backend) Scratch(rows, cols int, d tensor.DType) tensor.Tensor {
 	stride := tensor.ScratchStride(rows, cols, d)
-	at, below := b.arena.Take(rows*stride*d.Size()), b.arena.Height()
+	bytes := rows * stride * d.Size()
+	at, below := b.arena.Take(bytes), b.arena.Height()
 	t := tensor.Tensor{Rows: rows, Cols: cols, Stride: stride, Offset: at / d.Size(), DType: d, Mem: b.scratch}
 	if below > len(b.scratch.data) {
-		m, err := pages(rows * stride * d.Size())
+		m, err := pages(bytes)
 		if err != nil {
 			b.fail(err)
 			m = &memory{}

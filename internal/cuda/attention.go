@@ -44,7 +44,7 @@ func (b *Backend) Attention(dst, q, k, v tensor.Tensor, spec tensor.AttentionSpe
 	if spec.Tempered() { // otherwise empty spans, so that no tile is looked at closely
 		p.gamma = C.double(spec.Gamma)
 		p.text_lo, p.text_hi = C.longlong(spec.Text.Lo), C.longlong(spec.Text.Hi)
-		visual := spec.Visual.From(k.Rows - q.Rows)
+		visual := spec.VisualQueries(q, k)
 		p.visual_lo, p.visual_hi = C.longlong(visual.Lo), C.longlong(visual.Hi)
 	}
 	if spec.Causal {

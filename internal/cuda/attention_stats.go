@@ -36,7 +36,7 @@ func (b *Backend) AttentionStats(stats, maps, q, k tensor.Tensor, spec tensor.At
 	}
 	p := C.taca_attention_stats_args{stats: matrix(stats), q: matrix(q), k: matrix(k),
 		rows: C.longlong(k.Rows), heads: C.longlong(spec.Heads), head_size: C.longlong(size),
-		visual_lo: C.longlong(spec.Visual.From(k.Rows - q.Rows).Lo), queries: C.longlong(stats.Cols),
+		visual_lo: C.longlong(spec.VisualQueries(q, k).Lo), queries: C.longlong(stats.Cols),
 		scale: C.double(spec.Scale), gamma: C.double(spec.Gamma)}
 	if !spec.Text.Empty() {
 		p.text_lo, p.text_hi = C.longlong(spec.Text.Lo), C.longlong(spec.Text.Hi)

@@ -16,6 +16,10 @@ type AttentionSpec struct {
 	RelBias      Tensor  // (2·rows − 1) × heads, row j − i + rows − 1 (T5), or none
 }
 
+// VisualQueries is the rows of q that are visual, where q has the queries of the
+// last tokens of k.
+func (s AttentionSpec) VisualQueries(q, k Tensor) Span { return s.Visual.From(k.Rows - q.Rows) }
+
 // Tempered reports whether Gamma changes any logit of this attention.
 func (s AttentionSpec) Tempered() bool {
 	return s.Gamma != 1 && !s.Text.Empty() && !s.Visual.Empty()
