@@ -199,9 +199,26 @@ static void hadamard(float *restrict p, int64_t width) {
     }
 }
 
+// sum_of is what n int8 add up to; they are zero from there to the next vector.
+INLINE int32_t sum_of(const int8_t *few, int64_t n) {
+    int8_t ones[LANES * 4];
+    int32_t lanes[LANES], total = 0;
+    memset(ones, 1, sizeof ones);
+    vec sum = v_zero();
+    for (int64_t k = 0; k < n; k += LANES * 4) {
+        sum = v_dot_integers(v_load(few + k), v_load(ones), sum);
+    }
+    v_store(lanes, sum);
+    for (int i = 0; i < LANES; i++) {
+        total += lanes[i];
+    }
+    return total;
+}
+
 // quantise_row rotates a row of x and rounds it: to · scale is the rotated row,
-// and sum is that of its integers, where v_integers is offset. room has space for
-// a row of floats. NaN and infinities make the scale NaN.
+// and sum is that of its integers, where v_integers is offset. to is zero beyond
+// the row as far as a cache line, and room has space for a row of floats. NaN and
+// infinities make the scale NaN.
 static float quantise_row(void *restrict to, int32_t *restrict sum, const void *restrict row, int64_t type, int64_t n, const float *restrict sign, float *restrict room) {
     const int64_t width = rotation_width(n);
     vec most = v_zero(), odd = v_zero();
@@ -218,11 +235,9 @@ static float quantise_row(void *restrict to, int32_t *restrict sum, const void *
     }
     float peak = v_peak(most);
     const vec factor = v_set(peak > 0 ? 127 / peak : 0);
-    int32_t total = 0;
     for (int64_t k = 0; k < n; k += LANES) {
 #if defined(TACA_ISA_QUADS)
-        int8_t *few = (int8_t *)to + k;
-        v_round_int8(few, v_mul(v_load(room + k), factor));
+        v_round_int8((int8_t *)to + k, v_mul(v_load(room + k), factor));
 #else
         int8_t few[LANES];
         v_round_int8(few, v_mul(v_load(room + k), factor));
@@ -230,11 +245,8 @@ static float quantise_row(void *restrict to, int32_t *restrict sum, const void *
             ((int16_t *)to)[k + i] = few[i];
         }
 #endif
-        for (int i = 0; QUAD_OFFSET != 0 && i < LANES; i++) {
-            total += few[i];
-        }
     }
-    *sum = total;
+    *sum = QUAD_OFFSET != 0 ? sum_of(to, n) : 0;
     return peak / 127 + v_sum(odd);
 }
 
