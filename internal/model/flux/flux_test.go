@@ -27,7 +27,7 @@ func TestBlockByBlockAgainstTheReference(t *testing.T) { modeltest.Walk(t, golde
 func TestBF16IsNoWorseThanNaive(t *testing.T) { modeltest.LowPrecision(t, goldens, open) }
 
 func TestStepsAlone(t *testing.T) {
-	modeltest.Alone(t, goldens, open, "transformer_blocks.0.norm1.linear")
+	modeltest.Alone(t, goldens, open, "transformer_blocks.0.norm1.linear", "context_embedder")
 }
 
 func TestTextsShareWeights(t *testing.T) { modeltest.Once(t, goldens, open) }

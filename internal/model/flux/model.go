@@ -75,6 +75,11 @@ func (e *embedders) bind(w *nn.Binder, c Config) {
 	w.Linear(&e.text, "context_embedder", c.Width(), c.TextWidth)
 }
 
+// entry is where texts enter.
+func (m *Model) entry() nn.Entry {
+	return nn.Entry{Text: &m.first.text, Weights: m.first.weights, Next: m.homes[0]}
+}
+
 // Layers is every linear layer by canonical path, where a LoRA may attach.
 func (m *Model) Layers() map[string]*nn.Linear { return m.binder.Layers() }
 

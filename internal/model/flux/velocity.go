@@ -29,18 +29,13 @@ func (m *Model) Start(t model.Trajectory) (model.Evaluator, error) {
 	if _, err := m.rope.of(longest, t.Grid); err != nil {
 		return nil, err
 	}
-	course, err := m.conditioner.Start(m.backend, m.format, t, func(step model.Step, text model.Conditioning) nn.Moment {
+	course, err := m.conditioner.Start(m.backend, m.format, t, m.entry(), func(step model.Step, text model.Conditioning) nn.Moment {
 		return nn.Moment{Time: thousandths(step.Sigma), Guidance: t.Guidance * 1000, Pooled: text.Pooled}
 	})
 	if err != nil {
 		return nil, err
 	}
 	return &evaluator{course, m}, nil
-}
-
-// Ready implements model.Evaluator.
-func (e *evaluator) Ready(ctx context.Context, i int) error {
-	return e.Course.Ready(ctx, i, e.model.first.weights)
 }
 
 // Velocity implements model.Evaluator.
@@ -84,7 +79,7 @@ type pass struct {
 	spec    tensor.AttentionSpec
 }
 
-// begin embeds the latents and each text of step i, in scratch memory.
+// begin embeds the latents of step i beside each text, in scratch memory.
 func (e *evaluator) begin(x tensor.Tensor, i int) ([]pass, error) {
 	m, o := e.model, e.model.backend
 	vectors := e.Vectors(i)
@@ -98,7 +93,8 @@ func (e *evaluator) begin(x tensor.Tensor, i int) ([]pass, error) {
 		}
 		joint, row := o.Scratch(visual.Hi, m.config.Width(), m.format), vectors.RowRange(t, t+1)
 		m.conditioner.Observe(o, row)
-		m.first.forward(o, joint.In(text), joint.In(visual), x, c.Tokens)
+		m.first.forward(o, joint.In(visual), x)
+		e.Enter(t, joint.In(text))
 		passes[t] = pass{joint, row, rope, m.attention(text, visual)}
 	}
 	return passes, nil
@@ -114,12 +110,10 @@ func (m *Model) attention(text, visual tensor.Span) tensor.AttentionSpec {
 	}
 }
 
-// forward writes the first rows of both streams.
-func (e *embedders) forward(o tensor.Ops, text, visual, x, tokens tensor.Tensor) {
+// forward writes the first visual rows.
+func (e *embedders) forward(o tensor.Ops, visual, x tensor.Tensor) {
 	e.visual.Apply(o, visual, x, tensor.Identity)
 	o.Observe("x_embedder", visual)
-	e.text.Embed(o, text, tokens)
-	o.Observe("context_embedder", text)
 }
 
 // thousandths is the timestep of sigma, rounded as the reference rounds it:

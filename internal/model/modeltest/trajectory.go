@@ -76,10 +76,16 @@ func (w Trajectory) follow(t *testing.T, m model.Denoiser, before func(step int)
 }
 
 // Alone sees that a step gives the same bits whatever steps and texts it is
-// readied with, and that an adapter of a modulation layer acts in the steps
-// whose gate is open, and in no others.
-func Alone(t *testing.T, pattern string, open Opener, layer string) {
-	each(t, pattern, Backends(), func(t *testing.T, b tensor.Backend, golden Golden) {
+// readied with, and that an adapter of each layer acts in the steps whose gate
+// is open, and in no others.
+func Alone(t *testing.T, pattern string, open Opener, layers ...string) {
+	for _, layer := range layers {
+		t.Run(layer, func(t *testing.T) { each(t, pattern, Backends(), alone(open, layer)) })
+	}
+}
+
+func alone(open Opener, layer string) func(*testing.T, tensor.Backend, Golden) {
+	return func(t *testing.T, b tensor.Backend, golden Golden) {
 		m := golden.Open(t, open, b, tensor.F32)
 		gate := adapt(t, b, m.Layers()[layer])
 		way := golden.Along(t, b, 7, 3, 2)
@@ -104,7 +110,7 @@ func Alone(t *testing.T, pattern string, open Opener, layer string) {
 				}
 			}
 		}
-	})
+	}
 }
 
 // Once sees that two texts need each group of weights once in a step, as one

@@ -27,18 +27,13 @@ func (m *Model) Start(t model.Trajectory) (model.Evaluator, error) {
 	if err := m.first.visual.accept(t.Grid); err != nil {
 		return nil, err
 	}
-	course, err := m.conditioner.Start(m.backend, m.format, t, func(step model.Step, text model.Conditioning) nn.Moment {
+	course, err := m.conditioner.Start(m.backend, m.format, t, m.entry(), func(step model.Step, text model.Conditioning) nn.Moment {
 		return nn.Moment{Time: step.Sigma * 1000, Pooled: text.Pooled}
 	})
 	if err != nil {
 		return nil, err
 	}
 	return &evaluator{course, m}, nil
-}
-
-// Ready implements model.Evaluator.
-func (e *evaluator) Ready(ctx context.Context, i int) error {
-	return e.Course.Ready(ctx, i, e.model.first.weights)
 }
 
 // Velocity implements model.Evaluator.
@@ -78,7 +73,7 @@ type pass struct {
 	spec    tensor.AttentionSpec
 }
 
-// begin embeds the latents and each text of step i, in scratch memory.
+// begin embeds the latents of step i beside each text, in scratch memory.
 func (e *evaluator) begin(x tensor.Tensor, i int) []pass {
 	m, o := e.model, e.model.backend
 	vectors := e.Vectors(i)
@@ -88,7 +83,8 @@ func (e *evaluator) begin(x tensor.Tensor, i int) []pass {
 		visual := tensor.Span{Lo: text.Hi, Hi: text.Hi + e.Grid.Rows()}
 		joint, row := o.Scratch(visual.Hi, m.config.Width(), m.format), vectors.RowRange(t, t+1)
 		m.conditioner.Observe(o, row)
-		m.first.forward(o, joint.In(text), joint.In(visual), x, c.Tokens, e.Grid)
+		m.first.visual.forward(o, joint.In(visual), x, e.Grid)
+		e.Enter(t, joint.In(text))
 		passes[t] = pass{joint, row, m.attention(text, visual)}
 	}
 	return passes
@@ -110,13 +106,6 @@ func (m *Model) attention(text, visual tensor.Span) tensor.AttentionSpec {
 func alone(joint tensor.AttentionSpec, rows int) tensor.AttentionSpec {
 	joint.Text, joint.Visual = tensor.Span{}, tensor.Span{Lo: 0, Hi: rows}
 	return joint
-}
-
-// forward writes the first rows of both streams.
-func (e *embedders) forward(o tensor.Ops, text, visual, x, tokens tensor.Tensor, grid tensor.Grid) {
-	e.visual.forward(o, visual, x, grid)
-	e.text.Embed(o, text, tokens)
-	o.Observe("context_embedder", text)
 }
 
 // accept refuses conditioning from encoders that belong to another model.
