@@ -76,7 +76,7 @@ static void attention_units(const void *args, int64_t lo, int64_t hi, void *work
     u.tempered = u.scale * a->gamma;
     u.depth = fill(u.paired ? (u.size + 1) / 2 : u.size, LANES);
     u.wide = fill(u.size, column_step(u.paired));
-    u.step = u.depth <= 256 ? KEYS_MOST : u.depth <= 512 ? KEYS_MOST / 2 : KEYS_MOST / 4; // whole panels
+    u.step = block_keys(u.depth);
     int64_t rows = fill(a->unit_rows, row_step(u.paired)), runs = (a->q.rows + a->unit_rows - 1) / a->unit_rows;
     float *left = work;
     u.q = take(&left, rows * u.depth);

@@ -9,9 +9,9 @@
 
 #include <math.h>
 
-// A block is at most KEYS_MOST keys, packed once for all rows of a unit, which
+// A block is at most KEYS_MOST keys, packed once for all rows of a pass, which
 // meet it in strips of STRIP. The gap keeps rows of logits from sharing cache sets.
-enum { KEYS_MOST = 256, LOGITS_STRIDE = KEYS_MOST + 16, STRIP = 96, GROUP = 16 };
+enum { KEYS_MOST = 512, LOGITS_STRIDE = KEYS_MOST + 16, STRIP = 96, GROUP = 16 };
 
 // What a unit works with: the query rows it owns and its share of the workspace.
 typedef struct {
@@ -31,6 +31,12 @@ typedef struct {
     float *flat_by, *tempered_by; // KEYS_MOST: the scale of each key, for rows outside and inside Visual
     float *bias;                  // of the diagonals that the block meets, times log2(e)
 } attending;
+
+// block_keys is how many keys of so many words a block has at most, in whole
+// panels, so that keys and values leave room in the second-level cache.
+static int64_t block_keys(int64_t depth) {
+    return depth <= 64 ? KEYS_MOST : depth <= 256 ? KEYS_MOST / 2 : depth <= 512 ? KEYS_MOST / 4 : KEYS_MOST / 8;
+}
 
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
@@ -78,41 +84,62 @@ INLINE vec exponent(const float *logits, int64_t i, vec scale, const float *by, 
 }
 
 // put_chances writes probabilities i, i+1, ... and those LANES further over the
-// logits they came from. As BF16 they are paired, taking the first half of the
-// row; attention_pack.h pairs the values alike.
-INLINE void put_chances(float *logits, int64_t i, vec p, vec q, const int paired) {
+// logits they came from, and adds them to sum. As BF16 they are paired, taking the
+// first half of the row; attention_pack.h pairs the values alike. What is summed
+// is what values are multiplied by, so that weights add up to 1 however roughly
+// they are rounded.
+INLINE void put_chances(float *logits, int64_t i, vec p, vec q, vec sum[2], const int paired) {
 #if defined(TACA_ISA_BF16)
     if (paired) {
-        v_store(logits + i / 2, v_pair_near(p, q));
+        const vec pair = v_pair_near(p, q);
+        v_store(logits + i / 2, pair);
+        sum[0] = v_dot(pair, v_pair(v_set(1), v_set(1)), sum[0]);
         return;
     }
 #endif
     (void)paired;
     v_store(logits + i, p);
     v_store(logits + i + LANES, q);
+    sum[0] = v_add(sum[0], p);
+    sum[1] = v_add(sum[1], q);
 }
 
-INLINE vec chance(vec x, const int paired) { return paired ? v_exp2_rough(x) : v_exp2(x); }
+INLINE vec chance(vec x, const int paired) {
+#if defined(TACA_ISA_BF16)
+    if (paired) {
+        return v_exp2_rough(x);
+    }
+#endif
+    (void)paired;
+    return v_exp2(x);
+}
 
 INLINE float *logits_of(const attending *u, int64_t r) { return u->logits + r % STRIP * LOGITS_STRIDE; }
 INLINE const float *bias_of(const attending *u, int64_t r) { return u->bias + (u->rows - 1 - r); }
 
+// height is a logit as far as rise has to see it: those scaled alike keep their
+// order, so that the greatest is scaled alone.
+INLINE vec height(const float *logits, int64_t i, const row_view *v, const float *bias, const shading how) {
+    return how == EVEN ? v_load(logits + i) : exponent(logits, i, v_zero(), v->by, bias, v_zero(), how);
+}
+
 // rise lifts the peak of row r to the greatest of its logits.
 INLINE void rise(attending *u, int64_t r, const row_view *v, const shading how) {
     const float *logits = logits_of(u, r), *bias = bias_of(u, r);
-    vec scale = v_set(v->scale), was = v_set(u->peak[r]), peak[4] = {was, was, was, was};
+    const vec none = v_set(-INFINITY);
+    vec top[4] = {none, none, none, none};
     int64_t i = 0;
     for (; i + 4 * LANES <= v->keys; i += 4 * LANES) {
 #pragma GCC unroll 4
         for (int c = 0; c < 4; c++) {
-            peak[c] = v_max(peak[c], exponent(logits, i + c * LANES, scale, v->by, bias, v_zero(), how));
+            top[c] = v_max(top[c], height(logits, i + c * LANES, v, bias, how));
         }
     }
     for (; i < v->keys; i += LANES) {
-        vec x = exponent(logits, i, scale, v->by, bias, v_zero(), how);
-        peak[0] = v_max(peak[0], last_lanes(x, v->keys - i, -INFINITY));
+        top[0] = v_max(top[0], last_lanes(height(logits, i, v, bias, how), v->keys - i, -INFINITY));
     }
-    u->peak[r] = v_peak(v_max(v_max(peak[0], peak[1]), v_max(peak[2], peak[3])));
+    const float peak = v_peak(v_max(v_max(top[0], top[1]), v_max(top[2], top[3]))) * (how == EVEN ? v->scale : 1);
+    u->peak[r] = peak > u->peak[r] ? peak : u->peak[r];
 }
 
 // spread turns row r's logits into probabilities relative to its peak.
@@ -127,9 +154,7 @@ INLINE void spread(attending *u, int64_t r, const row_view *v, const shading how
         for (int c = 0; c < 4; c += 2) {
             vec p = chance(exponent(logits, i + c * LANES, scale, v->by, bias, peak, how), paired);
             vec q = chance(exponent(logits, i + (c + 1) * LANES, scale, v->by, bias, peak, how), paired);
-            put_chances(logits, i + c * LANES, p, q, paired);
-            sum[c] = v_add(sum[c], p);
-            sum[c + 1] = v_add(sum[c + 1], q);
+            put_chances(logits, i + c * LANES, p, q, sum + c, paired);
         }
     }
     for (; i < v->keys; i += 2 * LANES) {
@@ -137,9 +162,7 @@ INLINE void spread(attending *u, int64_t r, const row_view *v, const shading how
         vec q = chance(exponent(logits, i + LANES, scale, v->by, bias, peak, how), paired);
         p = last_lanes(p, v->keys - i, 0);
         q = last_lanes(q, v->keys - i - LANES, 0);
-        put_chances(logits, i, p, q, paired);
-        sum[0] = v_add(sum[0], p);
-        sum[1] = v_add(sum[1], q);
+        put_chances(logits, i, p, q, sum, paired);
     }
     v_store(u->sum + r * LANES, v_add(v_add(sum[0], sum[1]), v_add(sum[2], sum[3])));
 }

@@ -123,7 +123,7 @@ void TACA_STATS_UNITS(const void *args, int64_t lo, int64_t hi, void *work) {
     tallying u = {.of = a, .size = a->q.cols / a->heads};
     u.paired = HAVE_PAIRS && a->q.type == TACA_BF16 && a->k.type == TACA_BF16;
     u.depth = fill(u.paired ? (u.size + 1) / 2 : u.size, LANES);
-    u.step = KEYS_MOST; // without values, that is room enough for the widest head
+    u.step = block_keys(u.depth);
     int64_t rows = fill(a->unit_rows, row_step(u.paired));
     float *left = work;
     u.q = take(&left, rows * u.depth);

@@ -15,7 +15,7 @@
 
 // GEMM_ROWS and GEMM_COLS are of a block, GEMM_WORDS of K in a slice.
 #if defined(TACA_ISA_AVX512)
-enum { GEMM_STRIP = 14, GEMM_VECS = 2, GEMM_WORDS = 384, GEMM_ROWS = 768, GEMM_COLS = 128 };
+enum { GEMM_STRIP = 14, GEMM_VECS = 2, GEMM_WORDS = 384, GEMM_ROWS = 1036, GEMM_COLS = 128 };
 #elif defined(TACA_ISA_AVX2)
 enum { GEMM_STRIP = 6, GEMM_VECS = 2, GEMM_WORDS = 256, GEMM_ROWS = 256, GEMM_COLS = 256 };
 #elif defined(TACA_ISA_NEON)
@@ -132,7 +132,7 @@ INLINE void put_sum(const taca_linear *a, void *dst, int64_t col, int64_t n, vec
     if (a->adds) {
         v = v_fma(v_set(a->scale), v, v_get_part(dst, a->dst.type, col, n));
     } else {
-        v = v_activate(v_fma(v_set(a->scale), v, bias), a->act);
+        v = v_activate_for(v_fma(v_set(a->scale), v, bias), a->act, a->dst.type);
     }
     v_put_part(dst, a->dst.type, col, n, v);
 }
@@ -207,7 +207,9 @@ INLINE void put_rows(const taca_linear *a, const float *restrict c, const finish
             low = v_mul(v_mul(v_from_int32(v_sub_int32(low, off)), row_scale), low_scale);
             high = v_mul(v_mul(v_from_int32(v_sub_int32(high, off)), row_scale), high_scale);
         }
-        put_pair(a, f->row + i, f->col, v_activate(v_fma(scale, low, low_bias), act), v_activate(v_fma(scale, high, high_bias), act));
+        low = v_activate_for(v_fma(scale, low, low_bias), act, a->dst.type);
+        high = v_activate_for(v_fma(scale, high, high_bias), act, a->dst.type);
+        put_pair(a, f->row + i, f->col, low, high);
     }
 }
 
@@ -261,7 +263,7 @@ static void gemm_block(const taca_linear *a, int64_t row, int64_t rows, int64_t 
                 const int64_t next = row + i + GEMM_STRIP + j * calls, end = next + calls < row + rows ? next + calls : row + rows;
                 call_strip(a, s, next, end);
                 int64_t wide = cols - j * GEMM_PANEL < GEMM_PANEL ? cols - j * GEMM_PANEL : GEMM_PANEL;
-                float *c = sums + (i * across + j * GEMM_STRIP) * GEMM_PANEL;
+                float *c = sums + (s.depth < in ? (i * across + j * GEMM_STRIP) * GEMM_PANEL : 0);
                 multiply(c, x, panels + j * GEMM_PANEL * s.words * 4, s, high);
                 if (k >= in) {
                     const finished f = {bias + j * GEMM_PANEL, scales + j * GEMM_PANEL, row + i, high, col + j * GEMM_PANEL, wide};

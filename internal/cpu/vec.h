@@ -44,6 +44,12 @@ INLINE vec v_swap(vec a, const int h) {
 }
 // v_round_int8 stores LANES integers; numbers are within ±127.
 INLINE void v_round_int8(int8_t *p, vec a) { _mm_storeu_si128((__m128i *)p, _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(a))); }
+// v_fraction is a less the greatest integer below it.
+INLINE vec v_fraction(vec a) { return _mm512_reduce_ps(a, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC); }
+// v_reciprocal is 1 / a to 2^-14.
+INLINE vec v_reciprocal(vec a) { return _mm512_rcp14_ps(a); }
+// v_times_exp2 is a · 2ⁿ, n the greatest integer below b.
+INLINE vec v_times_exp2(vec a, vec b) { return _mm512_scalef_ps(a, b); }
 INLINE vec v_from_int32(vec a) { return _mm512_cvtepi32_ps(_mm512_castps_si512(a)); }
 INLINE vec v_sub_int32(vec a, int32_t b) { return _mm512_castsi512_ps(_mm512_sub_epi32(_mm512_castps_si512(a), _mm512_set1_epi32(b))); }
 INLINE vec v_even(vec a) { return _mm512_moveldup_ps(a); }

@@ -42,17 +42,22 @@ INLINE vec v_exp2(vec x) {
     return v_mul(p, v_exponent(t));
 }
 
-// v_exp2_rough is v_exp2 to 2^-13, for what is rounded to BF16 next.
+#if defined(TACA_ISA_BF16)
+// v_exp2_rough is 2^x to 2^-13, for what is rounded to BF16 next. Results below
+// 2^-126 are 2^-126: subnormal numbers are slow on some processors.
 INLINE vec v_exp2_rough(vec x) {
-    x = v_max(v_set(-127), x);
-    vec t = v_add(x, v_set(ROUNDER + 127));
-    vec r = v_sub(x, v_sub(t, v_set(ROUNDER + 127)));
-    vec p = v_set(0x1.c3f764p-5f);
-    p = v_fma(p, r, v_set(0x1.f0de1ap-3f));
-    p = v_fma(p, r, v_set(0x1.62f31ap-1f));
-    p = v_fma(p, r, v_set(0x1.fff692p-1f));
-    return v_mul(p, v_exponent(t));
+    x = v_max(v_set(-126), x);
+    vec r = v_fraction(x);
+    vec p = v_set(0x1.3f96a4p-4f);
+    p = v_fma(p, r, v_set(0x1.cefc4cp-3f));
+    p = v_fma(p, r, v_set(0x1.64444cp-1f));
+    p = v_fma(p, r, v_set(0x1.fff632p-1f));
+    return v_times_exp2(p, x);
 }
+
+// v_logistic_rough is v_logistic to 2^-12 of y = -bits·ln 2.
+INLINE vec v_logistic_rough(vec x, vec bits) { return v_mul(x, v_reciprocal(v_add(v_set(1), v_exp2_rough(bits)))); }
+#endif
 
 // v_logistic is x / (1 + e^-y): x·sigmoid(y).
 INLINE vec v_logistic(vec x, vec y) { return v_div(x, v_add(v_set(1), v_exp(v_sub(v_zero(), y)))); }
@@ -106,6 +111,23 @@ INLINE vec v_activate(vec x, int64_t act) {
     case TACA_QUICK_GELU: return v_logistic(x, v_mul(x, v_set(1.702f)));
     default: return x;
     }
+}
+
+// v_activate_for is v_activate for a result of some type: where that is rounded
+// to BF16, a logistic function need not be exact.
+INLINE vec v_activate_for(vec x, int64_t act, int64_t type) {
+#if defined(TACA_ISA_BF16)
+    if (type == TACA_BF16) {
+        const float bits = -0x1.715476p+0f; // of 1: -log2(e)
+        switch (act) {
+        case TACA_SILU: return v_logistic_rough(x, v_mul(x, v_set(bits)));
+        case TACA_GELU_TANH: return v_logistic_rough(x, v_mul(x, v_fma(v_mul(x, x), v_set(bits * 0x1.988454p+0f * 0.044715f), v_set(bits * 0x1.988454p+0f))));
+        case TACA_QUICK_GELU: return v_logistic_rough(x, v_mul(x, v_set(bits * 1.702f)));
+        }
+    }
+#endif
+    (void)type;
+    return v_activate(x, act);
 }
 
 #endif

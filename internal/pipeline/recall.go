@@ -14,7 +14,7 @@ import (
 // encodersVersion counts the changes to this program that give any encoder's
 // result other bits, on any backend: of the models and the verbs they use, or
 // of what entries hold. TestEncodersVersion tells when it must be raised.
-const encodersVersion = 1
+const encodersVersion = 2
 
 // conditioned is all that the encoders' result depends on, for one prompt.
 //
