@@ -22,11 +22,10 @@ func (b *Backend) Attention(dst, q, k, v tensor.Tensor, spec tensor.AttentionSpe
 	if spec.Causal {
 		args.causal = 1
 	}
-	rows := attentionRows(q.Rows, spec.Heads, q.Cols/spec.Heads, b.pool.workers)
-	args.unit_rows = C.int64_t(rows)
-	units := spec.Heads * ((q.Rows + rows - 1) / rows)
-	cost := min(rows, q.Rows) * k.Rows * q.Cols / spec.Heads // multiplications of a unit, halved
-	b.run(C.TACA_ATTENTION, unsafe.Pointer(&args), units, max(1, callProducts/max(1, cost)))
+	cut := cutQueries(q.Rows, spec.Heads, q.Cols/spec.Heads, b.pool.workers)
+	args.unit_rows, args.pass_units = C.int64_t(cut.rows), C.int64_t(cut.together)
+	cost := min(cut.rows, q.Rows) * k.Rows * q.Cols / spec.Heads // multiplications of a unit, halved
+	b.run(C.TACA_ATTENTION, unsafe.Pointer(&args), spec.Heads*pieces(q.Rows, cut.rows), claims{callProducts / max(1, cost), cut.together})
 }
 
 // callProducts is how many products of queries and keys are worth a call.
@@ -35,18 +34,22 @@ const callProducts = 1 << 20
 // widestHead is the greatest head the workspace holds.
 const widestHead = 2048
 
-// attentionRows is how many query rows share a pass over the keys: as many as
-// a core's cache holds, fewer where not every worker would have a few units
-// that are worth a call. What a row becomes does not depend on it.
-func attentionRows(rows, heads, size, workers int) int {
+// queryCut is how an attention's queries are cut into units: runs of so many rows
+// of a head. So many units together share a pass over the keys.
+type queryCut struct{ rows, together int }
+
+// cutQueries lets as many rows share a pass as a core's cache holds, and cuts
+// them so that every worker has a few units that are worth a call. What a row
+// becomes does not depend on it.
+func cutQueries(rows, heads, size, workers int) queryCut {
 	if size > widestHead {
 		panic(fmt.Sprintf("cpu: attention heads of %d columns, at most %d fit", size, widestHead))
 	}
-	const strip = 96 // of attention_softmax.h
-	n := strip * min(16, max(1, 2048/size))
-	n = min(n, max(1, (rows+strip-1)/strip)*strip)
-	for n > strip/4 && heads*((rows+n-1)/n) < 4*workers && n*rows*size > callProducts {
-		n /= 2
+	const strip, parts = 96, 4 // strip: of attention_softmax.h
+	pass := min(strip*min(16, max(1, 2048/size)), max(strip, upTo(rows, 1, strip)))
+	unit := upTo(pass, parts, strip)
+	for unit > strip/4 && heads*pieces(rows, unit) < 4*workers && unit*rows*size > callProducts {
+		unit /= 2
 	}
-	return n
+	return queryCut{unit, pieces(pass, unit)}
 }

@@ -1,6 +1,6 @@
-// Attention, one pass over the keys: a unit is a run of query rows of one
-// head. Keys come in blocks; every row keeps the peak and the sum of what it
-// has seen (online softmax, arXiv 2205.14135) and rescales when the peak moves.
+// Attention, one pass over the keys for a run of query rows of one head. Keys
+// come in blocks; every row keeps the peak and the sum of what it has seen
+// (online softmax, arXiv 2205.14135) and rescales when the peak moves.
 //
 // Peaks are kept in scaled units of log 2. TACA's gamma is then a factor of
 // the scale, and a block whose keys are all text, or all not, costs nothing
@@ -68,7 +68,8 @@ static float *take(float **work, int64_t n) {
     return p;
 }
 
-// attention_units: units are runs of unit_rows query rows, head by head.
+// attention_units: units are runs of unit_rows query rows, head by head; those of
+// a head that come together share a pass.
 static void attention_units(const void *args, int64_t lo, int64_t hi, void *work) {
     const taca_attention *a = args;
     attending u = {.of = a, .size = a->q.cols / a->heads, .scale = a->scale * 0x1.715476p+0f};
@@ -77,7 +78,7 @@ static void attention_units(const void *args, int64_t lo, int64_t hi, void *work
     u.depth = fill(u.paired ? (u.size + 1) / 2 : u.size, LANES);
     u.wide = fill(u.size, column_step(u.paired));
     u.step = block_keys(u.depth);
-    int64_t rows = fill(a->unit_rows, row_step(u.paired)), runs = (a->q.rows + a->unit_rows - 1) / a->unit_rows;
+    int64_t rows = fill(a->unit_rows * a->pass_units, row_step(u.paired)), runs = (a->q.rows + a->unit_rows - 1) / a->unit_rows;
     float *left = work;
     u.q = take(&left, rows * u.depth);
     u.acc = take(&left, rows * u.wide);
@@ -92,13 +93,15 @@ static void attention_units(const void *args, int64_t lo, int64_t hi, void *work
     u.tempered_by = take(&left, KEYS_MOST);
     u.bias = take(&left, KEYS_MOST + rows + 2 * LANES);
     matrix_begin();
-    for (int64_t unit = lo; unit < hi; unit++) {
+    for (int64_t unit = lo; unit < hi;) {
+        int64_t run = unit % runs, together = least(least(hi - unit, runs - run), a->pass_units);
         u.head = unit / runs;
         u.column = u.head * u.size;
-        u.first = unit % runs * a->unit_rows;
-        u.rows = least(a->unit_rows, a->q.rows - u.first);
+        u.first = run * a->unit_rows;
+        u.rows = least(together * a->unit_rows, a->q.rows - u.first);
         u.padded = fill(u.rows, row_step(u.paired));
         attend(&u);
+        unit += together;
     }
     matrix_end();
 }

@@ -23,8 +23,8 @@ func (b *Backend) AttentionStats(stats, maps, q, k tensor.Tensor, spec tensor.At
 		args.text_lo, args.text_hi = C.int64_t(spec.Text.Lo), C.int64_t(spec.Text.Hi)
 		args.maps = matrix(maps)
 	}
-	rows := attentionRows(stats.Cols, 1, q.Cols/spec.Heads, b.pool.workers)
-	args.unit_rows = C.int64_t(rows)
-	cost := min(rows, stats.Cols) * k.Rows * q.Cols
-	b.run(C.TACA_ATTENTION_STATS, unsafe.Pointer(&args), (stats.Cols+rows-1)/rows, max(1, callProducts/cost))
+	cut := cutQueries(stats.Cols, 1, q.Cols/spec.Heads, b.pool.workers)
+	args.unit_rows = C.int64_t(cut.rows)
+	cost := min(cut.rows, stats.Cols) * k.Rows * q.Cols
+	b.run(C.TACA_ATTENTION_STATS, unsafe.Pointer(&args), pieces(stats.Cols, cut.rows), each(callProducts/cost))
 }

@@ -166,16 +166,16 @@ func (b *Backend) Close() error {
 	return errors.Join(errs...)
 }
 
-// run does all units of a verb on the pool, grain of them a call; args is one
-// of the structs of kernels.h.
-func (b *Backend) run(v verb, args unsafe.Pointer, units, grain int) {
+// run does all units of a verb on the pool; args is one of the structs of
+// kernels.h.
+func (b *Backend) run(v verb, args unsafe.Pointer, units int, c claims) {
 	if b.err != nil {
 		return
 	}
 	if v != C.TACA_LINEAR && v != C.TACA_PACK {
 		b.forget()
 	}
-	b.pool.run(units, grain, func(lo, hi int, work unsafe.Pointer) {
+	b.pool.run(units, c, func(lo, hi int, work unsafe.Pointer) {
 		b.kernels.call(v, args, lo, hi, work)
 	})
 }

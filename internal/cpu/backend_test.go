@@ -194,17 +194,16 @@ func TestPool(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer p.close()
-	for units := range 40 {
-		for grain := range 7 {
-			done := make([]int32, units)
-			p.run(units, grain, func(lo, hi int, _ unsafe.Pointer) {
-				for u := lo; u < hi; u++ {
-					done[u]++
-				}
-			})
-			if slices.ContainsFunc(done, func(n int32) bool { return n != 1 }) {
-				t.Fatalf("%d units by %d: done %v times", units, grain, done)
+	for i := range 40 * 7 * 7 {
+		units, c := i/49, claims{i / 7 % 7, i % 7}
+		done := make([]int32, units)
+		p.run(units, c, func(lo, hi int, _ unsafe.Pointer) {
+			for u := lo; u < hi; u++ {
+				done[u]++
 			}
+		})
+		if slices.ContainsFunc(done, func(n int32) bool { return n != 1 }) {
+			t.Fatalf("%d units by %v: done %v times", units, c, done)
 		}
 	}
 }

@@ -28,12 +28,15 @@ typedef struct {
 // Workspace of one thread, 64-byte aligned, undefined between calls.
 enum { TACA_WORK_BYTES = 4 << 20 };
 
-// LINEAR, and convolutions as one; PACK, which brings x to packed before it. A unit is one block of dst; units go down a column of
-// blocks before they go to the next, so that neighbours share weights.
+// LINEAR, and convolutions as one; PACK, which brings x to packed before it. A
+// unit is a part of dst. Units side by side make a block, which is best done at
+// once; blocks go down a column before they go to the next, so that neighbours
+// share weights.
 typedef struct {
     taca_matrix dst, x, w, bias;
     int64_t act;
-    int64_t block_rows, block_cols; // at most what taca_tiling says, but any number of columns where few
+    int64_t unit_rows, unit_cols;
+    int64_t block_units;            // a block is at most what taca_tiling says, but any number of columns where few
     uintptr_t packed;               // x as PACK has laid it out, or 0
     int64_t height, width;          // the image whose 3×3 neighbourhoods are multiplied; 0: the rows of x are
     float scale;
@@ -72,7 +75,8 @@ typedef struct {
 typedef struct {
     taca_matrix dst, q, k, v, rel_bias;
     int64_t heads;
-    int64_t unit_rows; // query rows of a unit; a unit belongs to one head
+    int64_t unit_rows;  // query rows of a unit; a unit belongs to one head
+    int64_t pass_units; // most units that share a pass over the keys
     int64_t text_lo, text_hi, visual_lo, visual_hi; // keys of text, queries of visual tokens
     float scale, gamma;
     int32_t causal;

@@ -70,15 +70,15 @@ func (b *Backend) product(args C.taca_linear) {
 	if rows == 0 || cols == 0 {
 		return
 	}
-	var down, across int
+	var c cut
 	if args.width == 0 && C.taca_in_quads(&args) == 0 && rows <= C.TACA_FEW_ROWS && in <= C.TACA_FEW_COLS {
 		args.few = 1
 		enough := max(16, unitBytes/max(1, tensor.DType(args.w._type).RowBytes(in)))
-		down, across = rows, max(enough, upTo(cols, unitsPerWorker*b.pool.workers, 16))
+		c = cut{rows: rows, cols: max(enough, upTo(cols, unitsPerWorker*b.pool.workers, 16)), claims: each(1)}
 	} else {
 		t := b.kernels.tiling(&args)
-		down, across = b.block(rows, cols, in, t)
-		if packs(&args, t, across) {
+		c = b.cut(rows, cols, in, t)
+		if packs(&args, t, c.most*c.cols) {
 			if most := packedRows(in, t); rows > most {
 				for lo := 0; lo < rows; lo += most {
 					b.product(part(args, lo, min(lo+most, rows)))
@@ -88,31 +88,31 @@ func (b *Backend) product(args C.taca_linear) {
 			b.pack(&args, t)
 		}
 	}
-	args.block_rows, args.block_cols = C.int64_t(down), C.int64_t(across)
-	b.run(C.TACA_LINEAR, unsafe.Pointer(&args), pieces(rows, down)*pieces(cols, across), 1)
+	args.unit_rows, args.unit_cols, args.block_units = C.int64_t(c.rows), C.int64_t(c.cols), C.int64_t(c.most)
+	b.run(C.TACA_LINEAR, unsafe.Pointer(&args), pieces(rows, c.rows)*pieces(cols, c.cols), c.claims)
 	if overlap(args.dst, b.packed.of) {
 		b.forget()
 	}
 }
 
-// block is the size of the blocks of a product: what the caches like, smaller
-// where some workers would have nothing to do.
-func (b *Backend) block(rows, cols, in int, t C.taca_tiling) (down, across int) {
+// cut is how dst is cut into units, and how many side by side make a block.
+type cut struct {
+	rows, cols int
+	claims
+}
+
+// cut makes blocks of the size that the caches like, of units as narrow as the
+// kernel's panels: as few rows as give every worker a few of them.
+func (b *Backend) cut(rows, cols, in int, t C.taca_tiling) cut {
 	strip, panel := int(t.strip), int(t.panel)
-	down = upTo(rows, pieces(rows, int(t.rows)), strip)
-	across = upTo(cols, pieces(cols, int(t.cols)), panel)
-	few := func() bool { return pieces(rows, down)*pieces(cols, across) < unitsPerWorker*b.pool.workers }
-	for b.pool.workers > 1 && few() && down*across*in >= 2*unitProducts {
-		switch {
-		case across > 4*panel:
-			across = upTo(across, 2, panel)
-		case down > 2*strip:
-			down = upTo(down, 2, strip)
-		default:
-			return down, across
-		}
+	c := cut{rows: upTo(rows, pieces(rows, int(t.rows)), strip), cols: panel}
+	c.most = upTo(cols, pieces(cols, int(t.cols)), panel) / panel
+	few := func() bool { return pieces(rows, c.rows)*pieces(cols, panel) < unitsPerWorker*b.pool.workers }
+	for b.pool.workers > 1 && few() && c.rows > 2*strip && c.rows*panel*in >= 2*unitProducts {
+		c.rows = upTo(c.rows, 2, strip)
 	}
-	return down, across
+	c.least = unitProducts / max(1, c.rows*panel*in)
+	return c
 }
 
 // pieces is how many pieces of size make up n.

@@ -100,27 +100,38 @@ static void pack_strips(const void *args, int64_t lo, int64_t hi, void *work) {
 }
 #endif
 
-static void linear_tiles(const void *args, int64_t lo, int64_t hi, void *work) {
+// product_block is rows × cols of dst at (row, col).
+static void product_block(const taca_linear *a, int64_t row, int64_t rows, int64_t col, int64_t cols, void *work) {
+    if (a->few) {
+        few_rows(a, col, cols, work);
+#if defined(TACA_ISA_AMX)
+    } else if (taca_in_quads(a)) {
+        amx_block(a, row, rows, col, cols, work, TACA_INTEGERS);
+    } else if (taca_in_pairs(a)) {
+        amx_block(a, row, rows, col, cols, work, TACA_PAIRS);
+#endif
+    } else {
+        gemm_block(a, row, rows, col, cols, work);
+    }
+}
+
+// linear_units joins units of a block that come together.
+static void linear_units(const void *args, int64_t lo, int64_t hi, void *work) {
     const taca_linear *a = args;
-    const int64_t down = (a->dst.rows + a->block_rows - 1) / a->block_rows;
+    const int64_t down = (a->dst.rows + a->unit_rows - 1) / a->unit_rows, across = (a->dst.cols + a->unit_cols - 1) / a->unit_cols;
 #if defined(TACA_ISA_AMX)
     tiles_begin();
 #endif
-    for (int64_t u = lo; u < hi; u++) {
-        int64_t row = u % down * a->block_rows, col = u / down * a->block_cols;
-        int64_t rows = a->dst.rows - row < a->block_rows ? a->dst.rows - row : a->block_rows;
-        int64_t cols = a->dst.cols - col < a->block_cols ? a->dst.cols - col : a->block_cols;
-        if (a->few) {
-            few_rows(a, col, cols, work);
-#if defined(TACA_ISA_AMX)
-        } else if (taca_in_quads(a)) {
-            amx_block(a, row, rows, col, cols, work, TACA_INTEGERS);
-        } else if (taca_in_pairs(a)) {
-            amx_block(a, row, rows, col, cols, work, TACA_PAIRS);
-#endif
-        } else {
-            gemm_block(a, row, rows, col, cols, work);
-        }
+    for (int64_t u = lo; u < hi;) {
+        const int64_t first = u / (down * a->block_units) * a->block_units; // column of units that begins the block
+        const int64_t width = across - first < a->block_units ? across - first : a->block_units;
+        const int64_t in_column = u - first * down, at = in_column % width;
+        const int64_t together = hi - u < width - at ? hi - u : width - at;
+        const int64_t row = in_column / width * a->unit_rows, col = (first + at) * a->unit_cols;
+        const int64_t rows = a->dst.rows - row < a->unit_rows ? a->dst.rows - row : a->unit_rows;
+        const int64_t cols = a->dst.cols - col < together * a->unit_cols ? a->dst.cols - col : together * a->unit_cols;
+        product_block(a, row, rows, col, cols, work);
+        u += together;
     }
 #if defined(TACA_ISA_AMX)
     tiles_end();

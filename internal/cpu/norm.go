@@ -21,7 +21,7 @@ func (b *Backend) runRows(v verb, args unsafe.Pointer, x tensor.Tensor) {
 	if x.Cols == 0 {
 		return
 	}
-	b.run(v, args, x.Rows, max(1, callElements/x.Cols))
+	b.run(v, args, x.Rows, each(callElements/x.Cols))
 }
 
 // ModulatedNorm is dst = (1+scale)·norm(x) + shift.
@@ -74,7 +74,7 @@ func (b *Backend) GroupNorm(dst, x, gain, bias tensor.Tensor, groups int, eps fl
 	args := C.taca_group_norm{dst: matrix(dst), x: matrix(x), gain: matrix(gain), bias: matrix(bias),
 		sums:      C.uintptr_t(uintptr(unsafe.Pointer(&sums[0]))),
 		unit_rows: C.int64_t(unitRows), groups: C.int64_t(groups), act: C.int64_t(act)}
-	b.run(C.TACA_GROUP_SUMS, unsafe.Pointer(&args), units, 1)
+	b.run(C.TACA_GROUP_SUMS, unsafe.Pointer(&args), units, each(1))
 	moments(sums, groups, x.Rows*x.Cols/groups, float64(eps))
 	b.runRows(C.TACA_GROUP_NORM, unsafe.Pointer(&args), x)
 }

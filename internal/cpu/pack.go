@@ -64,7 +64,7 @@ func (b *Backend) pack(args *C.taca_linear, t C.taca_tiling) {
 	args.packed = C.uintptr_t(uintptr(unsafe.Pointer(&b.packed.memory.data[0])))
 	quads := C.taca_in_quads(args) != 0
 	if b.packed.of != args.x || b.packed.quads != quads {
-		b.run(C.TACA_PACK, unsafe.Pointer(args), pieces(rows, int(t.strip)), 1)
+		b.run(C.TACA_PACK, unsafe.Pointer(args), pieces(rows, int(t.strip)), each(1))
 		b.packed.of, b.packed.quads = args.x, quads
 	}
 }

@@ -25,7 +25,7 @@ func (b *Backend) Peak(d tensor.DType) float64 {
 	units, best := 8*b.pool.workers, 0.0
 	for begin := time.Now(); time.Since(begin) < 100*time.Millisecond; {
 		start := time.Now()
-		b.run(C.TACA_PEAK, unsafe.Pointer(&args), units, 1)
+		b.run(C.TACA_PEAK, unsafe.Pointer(&args), units, each(1))
 		best = max(best, float64(units)*float64(args.rounds)*round/time.Since(start).Seconds())
 	}
 	return best

@@ -17,12 +17,21 @@ type pool struct {
 // left, so a slow worker delays nobody, and one that comes too late finds
 // nothing to do.
 type job struct {
-	units, grain int
-	do           func(lo, hi int, work unsafe.Pointer)
-	claimed      atomic.Int64
-	finished     atomic.Int64
-	done         chan struct{} // closed when all units are finished
+	units, workers int
+	claims
+	do       func(lo, hi int, work unsafe.Pointer)
+	claimed  atomic.Int64
+	finished atomic.Int64
+	done     chan struct{} // closed when all units are finished
 }
+
+// claims is how many units a worker takes at a time: most of them, which share
+// work, while there are plenty, and towards the end fewer, so that all workers
+// are done at once; but never fewer than are worth a call.
+type claims struct{ least, most int }
+
+// each is claims of n units.
+func each(n int) claims { return claims{n, n} }
 
 func newPool(workers int) (*pool, error) {
 	work, err := pages(workers * workBytes)
@@ -42,19 +51,18 @@ func newPool(workers int) (*pool, error) {
 
 func (p *pool) workspace(i int) unsafe.Pointer { return unsafe.Pointer(&p.work.data[i*workBytes]) }
 
-// run does units [0, units), at least grain at a time, and returns when all
-// are done. The caller is worker 0; what is worth a single call never leaves
-// it.
-func (p *pool) run(units, grain int, do func(lo, hi int, work unsafe.Pointer)) {
-	grain = max(grain, 1)
-	if units <= grain || p.workers == 1 {
+// run does units [0, units) and returns when all are done. The caller is worker
+// 0; what is worth a single call never leaves it.
+func (p *pool) run(units int, c claims, do func(lo, hi int, work unsafe.Pointer)) {
+	c.least = max(c.least, 1)
+	if units <= c.least || p.workers == 1 {
 		if units > 0 {
 			do(0, units, p.workspace(0))
 		}
 		return
 	}
-	j := &job{units: units, grain: grain, do: do, done: make(chan struct{})}
-	for range min(p.workers, (units+grain-1)/grain) - 1 {
+	j := &job{units: units, workers: p.workers, claims: c, do: do, done: make(chan struct{})}
+	for range min(p.workers, pieces(units, c.least)) - 1 {
 		select {
 		case p.jobs <- j:
 		default: // every helper has work waiting already
@@ -102,12 +110,15 @@ func lookOut(done func() bool) bool {
 // claim does units until none is left to claim.
 func (j *job) claim(work unsafe.Pointer) {
 	for {
-		hi := int(j.claimed.Add(int64(j.grain)))
-		lo := hi - j.grain
-		if lo >= j.units {
+		lo := int(j.claimed.Load())
+		left := j.units - lo
+		if left == 0 {
 			return
 		}
-		hi = min(hi, j.units)
+		hi := lo + min(left, max(j.least, min(j.most, left/(2*j.workers))))
+		if !j.claimed.CompareAndSwap(int64(lo), int64(hi)) {
+			continue
+		}
 		j.do(lo, hi, work)
 		if int(j.finished.Add(int64(hi-lo))) == j.units {
 			close(j.done)
