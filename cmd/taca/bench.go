@@ -33,9 +33,9 @@ registers reaches, measured first, with int8 where --weights is q8 or q4; of a
 card what its data sheet says.
 
 With --model it measures that model's transformer instead: one evaluation, with
-gamma 1 and 1.2, at the size the picture flags say, and the modulation of all
-steps of a picture, which is computed before the first. The folder needs the
-weights of the transformer alone.
+gamma 1 and 1.2, at the size the picture flags say, and what is computed before
+the first: the modulation of all steps of a picture, and its prompt as it enters
+the blocks. The folder needs the weights of the transformer alone.
 
 How good pictures are is measured by its subcommands.`,
 		Example: `  taca bench --device cuda
