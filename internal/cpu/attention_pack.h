@@ -32,11 +32,12 @@ INLINE void call_row(const head_rows *h, int64_t row) {
 static void pack_rows(float *restrict out, const head_rows *h, int64_t row, int64_t count, int64_t depth) {
     for (int64_t r = row; r < row + count; r++, out += depth) {
         int64_t used = 0;
+        if (r < h->rows) {
+            call_row(h, r + AHEAD);
+        }
         if (r < h->rows && h->paired) {
             const char *from = head_row(h, r);
-            call_row(h, r + AHEAD);
             for (; used + (int64_t)sizeof(vec) <= h->size * 2; used += sizeof(vec)) {
-                __asm__("" : "+r"(used)); // or a compiler calls memcpy for two vectors
                 v_store((char *)out + used, v_load(from + used));
             }
             if (used < h->size * 2) {
@@ -44,7 +45,6 @@ static void pack_rows(float *restrict out, const head_rows *h, int64_t row, int6
                 used = h->size * 2;
             }
         } else if (r < h->rows) {
-            call_row(h, r + AHEAD);
             widen(out, head_row(h, r), h->of->type, h->size);
             used = fill(h->size, LANES) * 4;
         }

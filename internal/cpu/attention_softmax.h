@@ -117,29 +117,22 @@ INLINE vec chance(vec x, const int paired) {
 INLINE float *logits_of(const attending *u, int64_t r) { return u->logits + r % STRIP * LOGITS_STRIDE; }
 INLINE const float *bias_of(const attending *u, int64_t r) { return u->bias + (u->rows - 1 - r); }
 
-// height is a logit as far as rise has to see it: those scaled alike keep their
-// order, so that the greatest is scaled alone.
-INLINE vec height(const float *logits, int64_t i, const row_view *v, const float *bias, const shading how) {
-    return how == EVEN ? v_load(logits + i) : exponent(logits, i, v_zero(), v->by, bias, v_zero(), how);
-}
-
 // rise lifts the peak of row r to the greatest of its logits.
 INLINE void rise(attending *u, int64_t r, const row_view *v, const shading how) {
     const float *logits = logits_of(u, r), *bias = bias_of(u, r);
-    const vec none = v_set(-INFINITY);
-    vec top[4] = {none, none, none, none};
+    vec scale = v_set(v->scale), was = v_set(u->peak[r]), peak[4] = {was, was, was, was};
     int64_t i = 0;
     for (; i + 4 * LANES <= v->keys; i += 4 * LANES) {
 #pragma GCC unroll 4
         for (int c = 0; c < 4; c++) {
-            top[c] = v_max(top[c], height(logits, i + c * LANES, v, bias, how));
+            peak[c] = v_max(peak[c], exponent(logits, i + c * LANES, scale, v->by, bias, v_zero(), how));
         }
     }
     for (; i < v->keys; i += LANES) {
-        top[0] = v_max(top[0], last_lanes(height(logits, i, v, bias, how), v->keys - i, -INFINITY));
+        vec x = exponent(logits, i, scale, v->by, bias, v_zero(), how);
+        peak[0] = v_max(peak[0], last_lanes(x, v->keys - i, -INFINITY));
     }
-    const float peak = v_peak(v_max(v_max(top[0], top[1]), v_max(top[2], top[3]))) * (how == EVEN ? v->scale : 1);
-    u->peak[r] = peak > u->peak[r] ? peak : u->peak[r];
+    u->peak[r] = v_peak(v_max(v_max(peak[0], peak[1]), v_max(peak[2], peak[3])));
 }
 
 // spread turns row r's logits into probabilities relative to its peak.
